@@ -1,0 +1,67 @@
+# Needs Python 3.11 or newer, nothing else. The first target that runs makes .venv and installs into it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 test` chooses another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+
+# pip uses these for the package and for what builds it.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Extra arguments: make test ARGS="-k book", make demo ARGS="--json".
+ARGS ?=
+
+.PHONY: help install demo test test-unit test-integration test-slow lint format bench wheel clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+install: $(READY) ## make .venv and install Tapedeck into it
+
+demo: $(READY) ## a small recording made, imported, verified and replayed; no account, no network
+	@$(BIN)/tapedeck demo $(ARGS)
+
+test: $(READY) ## every test but the slow ones
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-unit: $(READY) ## only the tests that stay inside one package and one process
+	$(BIN)/python -m pytest -n auto -m "not (integration or live or slow or soak or performance)" $(ARGS)
+
+test-integration: $(READY) ## only the tests across packages and processes
+	$(BIN)/python -m pytest -n auto -m "integration and not (live or slow or soak or performance)" $(ARGS)
+
+test-slow: $(READY) ## the tests that take minutes: damage everywhere, kills at random instants, work at scale
+	$(BIN)/python -m pytest -n auto -m "slow or performance" --timeout=3600 $(ARGS)
+
+lint: $(READY) ## formatting, lint and strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+
+format: $(READY) ## put the formatting right, and what lint can repair by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## size, speed and memory, each as a ratio to something known, measured here and now
+	$(BIN)/python -m benchmarks $(ARGS)
+
+wheel: $(READY) ## dist/tapedeck-*.whl
+	rm -rf dist
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean: ## remove everything the targets above made
+	rm -rf $(VENV) dist build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Tapedeck needs Python 3.11 or newer; found: $$(python3 --version 2>&1). Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing into $(VENV) (once; a minute or so) ..."
+	@$(BIN)/python -m pip install --quiet --editable '.[fast,test]'
+	@touch $@

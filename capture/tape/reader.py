@@ -1,0 +1,321 @@
+"""Reading a tape: sealed segments, then the hot log, each record exactly once, also while it is being recorded.
+
+Knows where the record with the next seq is. Must not know what it means. Nothing is yielded that no checksum covers;
+where the tape is damaged, reading stops with TapeDamaged after everything before that place was yielded.
+"""
+
+import fcntl
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from itertools import chain, takewhile
+from pathlib import Path
+from typing import Any, Self
+
+from capture.tape import schema, segment
+from capture.tape.errors import DiskError, TapeDamaged, TapeError, TapeFormat, disk_error
+from capture.tape.layout import Label, Layout, hot_numbers, read_label, sealed_files
+from capture.tape.lines import Entry, State
+from capture.tape.manifest import Manifest
+from capture.tape.scan import SegmentReader, Verdict, read_header
+from core.records import Kind, Record
+from core.shapes import ShapeBook
+
+
+class Ended(StrEnum):
+    """What is known about the end of a tape."""
+
+    CLEAN_STOP = "clean_stop"  # the recorder said that it stopped
+    GAP = "gap"  # recovery said that something may be missing
+    UNPROVEN = "unproven"  # neither: records may be missing at the end
+    RECORDING = "recording"  # somebody writes it now
+
+
+class Tape:
+    """A tape, open for reading. Others may record and seal it meanwhile: what is read is what is there when read.
+
+    path: its directory. manifest: as of the last `refresh`.
+    """
+
+    def __init__(self, path: Path, label: Label, manifest: Manifest) -> None:
+        self.path = path
+        self.label = label
+        self.manifest = manifest
+        self.layout = Layout(path)
+        self._head: tuple[tuple[int, int], int] | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises TapeFormat when it is no tape or of a newer version, TapeDamaged when nothing vouches for it."""
+        layout = Layout(path)
+        try:
+            label = read_label(path)
+        except TapeFormat:
+            if not layout.manifest.exists():
+                raise
+            label_problem(layout, Manifest.load(layout), refuse=True)
+            raise
+        manifest = Manifest.load(layout)
+        label_problem(layout, manifest, refuse=True)
+        return cls(path, label, manifest)
+
+    @property
+    def environment(self) -> str:
+        """What was recorded: "prod", "demo", a URL."""
+        return self.label.environment
+
+    @property
+    def segments(self) -> tuple[Entry, ...]:
+        """Every segment that was sealed, in order; the hot log holds what comes after."""
+        return self.manifest.entries
+
+    def refresh(self) -> None:
+        """Read the manifest again."""
+        self.manifest = Manifest.load(self.layout)
+
+    def records(self, from_seq: int = 0, until_seq: int | None = None) -> Iterator[Record]:
+        """The records from one seq up to and including another (default: all), in order.
+
+        Raises TapeDamaged at the first place that is not what was written, TapeError where a segment was archived
+        or pruned.
+        """
+        found = chain.from_iterable(source.records() for source in self._sources(from_seq))
+        return found if until_seq is None else takewhile(lambda record: record.seq <= until_seq, found)
+
+    def tables(
+        self, columns: Sequence[str] | None = None, from_seq: int = 0, *, payloads: bool = False
+    ) -> Iterator[Any]:
+        """The same as Arrow tables of at most 65,536 rows with the columns of `schema.SCHEMA` (default: all).
+
+        The unsealed tail is decoded on the way. payloads: `payload` holds the bytes of every record; else it is null
+        where the typed columns hold the whole message. Raises as `records`.
+        """
+        names = list(schema.SCHEMA.names if columns is None else columns)
+        for source in self._sources(from_seq):
+            yield from source.tables(names, payloads and "payload" in names)
+
+    @property
+    def head_seq(self) -> int:
+        """The seq of the newest whole record now, -1 when there is none."""
+        newest = -1
+        for number in hot_numbers(self.layout):
+            if self.manifest.entry(number) is None:
+                newest = number
+        if newest < 0:
+            return self.manifest.next_seq - 1
+        path = self.layout.hot(newest)
+        try:
+            key = (newest, path.stat().st_size)
+            if self._head is None or self._head[0] != key:
+                self._head = (key, SegmentReader(path).scan().next_seq - 1)
+            return max(self._head[1], self.manifest.next_seq - 1)
+        except (FileNotFoundError, DiskError):  # sealed meanwhile
+            self.refresh()
+            return self.manifest.next_seq - 1
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Bytes of all its files."""
+        return sum(path.stat().st_size for path in sorted(self.path.rglob("*")) if path.is_file())
+
+    @property
+    def ended(self) -> Ended:
+        """What is known about its end, now."""
+        if is_recording(self.layout):
+            return Ended.RECORDING
+        self.refresh()
+        last = self.manifest.last
+        kind, next_seq = (last.last_kind, last.last_seq + 1) if last else (0, 0)
+        sound = not self.manifest.faults
+        try:
+            source = self._find_beyond(next_seq, -1)
+            while source is not None:
+                for record in source.records():
+                    kind = record.kind
+                sound = sound and source.verdict is Verdict.CLEAN
+                source = self._find_beyond(source.next_seq, source.number)
+        except TapeError:
+            return Ended.UNPROVEN
+        match kind:
+            case Kind.CLEAN_STOP if sound:
+                return Ended.CLEAN_STOP
+            case Kind.GAP_OPEN if sound:
+                return Ended.GAP
+            case _:
+                return Ended.UNPROVEN
+
+    def _sources(self, from_seq: int) -> Iterator["_Sealed | _Hot"]:
+        """What holds the records from that seq on, one segment after the other."""
+        seq, after, looked_again = from_seq, -1, False
+        while True:
+            try:
+                source = self._find(seq, after)
+            except TapeDamaged:
+                if looked_again:
+                    raise
+                # The recorder may have rolled, sealed or rebuilt under us: look again before calling it damage.
+                self.refresh()
+                after, looked_again = -1, True
+                continue
+            if source is None:
+                return
+            yield source
+            looked_again = looked_again and source.next_seq == seq
+            seq, after = source.next_seq, source.number
+
+    def _find(self, seq: int, after: int) -> "_Sealed | _Hot | None":
+        entries = self.manifest.entries
+        index = bisect_left(entries, seq, key=lambda entry: entry.last_seq)
+        if index >= self.manifest.sound and self.manifest.faults:
+            self.manifest.require_sound()
+        if index == len(entries):
+            return self._find_beyond(seq, after)
+        entry = entries[index]
+        if seq < entry.first_seq:
+            raise TapeDamaged(
+                f"{self.path}: records {seq} to {entry.first_seq - 1}, before {entry.file}, are missing; "
+                "restore their segments from a copy"
+            )
+        if entry.state is not State.PRESENT:
+            where = f"was archived to {entry.place}" if entry.state is State.ARCHIVED else "was deleted on purpose"
+            raise TapeError(f"{self.path / entry.file}: {segment.span(entry)}: the segment {where}")
+        return _Sealed(segment.open_segment(self.path, entry), entry, seq)
+
+    def _find_beyond(self, seq: int, after: int) -> "_Hot | None":
+        """The hot segment with that seq, among those numbered beyond `after`; None at the end of the tape."""
+        starts = self._hot_starts(after)
+        if not starts:
+            self._require_no_orphan()
+            return None
+        fitting = [index for index, (base_seq, _) in enumerate(starts) if base_seq <= seq]
+        if not fitting:
+            base_seq, number = starts[0]
+            raise TapeDamaged(
+                f"{self.layout.hot(number)}: begins with record {base_seq}: records {seq} to {base_seq - 1} before it "
+                "are missing; run `tapedeck recover`"
+            )
+        limit = starts[fitting[-1] + 1][0] if fitting[-1] + 1 < len(starts) else None
+        return _Hot(self.layout.hot(starts[fitting[-1]][1]), seq, limit)
+
+    def _hot_starts(self, after: int) -> list[tuple[int, int]]:
+        """(first seq, number) of the hot segments beyond `after` that are not sealed yet."""
+        numbers = [n for n in hot_numbers(self.layout) if n > after and self.manifest.entry(n) is None]
+        starts = []
+        for number in numbers:
+            path = self.layout.hot(number)
+            try:
+                header = read_header(path)
+                if header is None or header.number != number:
+                    scan = SegmentReader(path).scan()
+                    if scan.verdict is Verdict.TORN and number == numbers[-1]:
+                        continue  # a crash while it was made; it holds no record
+                    raise TapeDamaged(f"{path}: {scan.problem}; run `tapedeck recover`")
+            except DiskError as error:
+                if path.exists():
+                    raise
+                raise TapeDamaged(f"{path}: vanished while it was read") from error
+            starts.append((header.base_seq, number))
+        return starts
+
+    def _require_no_orphan(self) -> None:
+        newest = self.manifest.last.number if self.manifest.last else -1
+        for number, path in sealed_files(self.layout):
+            if number > newest:
+                raise TapeDamaged(
+                    f"{path}: the manifest does not name this segment: it has lost its end; run `tapedeck recover`"
+                )
+
+
+class _Sealed:
+    """A sealed segment as a source of records from a seq on."""
+
+    def __init__(self, file: segment.SegmentFile, entry: Entry, from_seq: int) -> None:
+        self.number = -1  # any hot segment may follow
+        self.next_seq = entry.last_seq + 1
+        self._file = file
+        self._from_seq = from_seq
+
+    def records(self) -> Iterator[Record]:
+        return self._file.records(self._from_seq)
+
+    def tables(self, names: list[str], payloads: bool) -> Iterator[Any]:
+        if not payloads:
+            yield from self._file.groups(names, self._from_seq)
+            return
+        wanted = list(dict.fromkeys([*names, *self._file.rebuild_columns]))
+        for table in self._file.groups(wanted, self._from_seq):
+            yield schema.with_payloads(table.select(names), self._file.payloads(table))
+
+
+class _Hot:
+    """A hot segment as a source of records from a seq on; its end is known once they were read."""
+
+    def __init__(self, path: Path, from_seq: int, limit: int | None) -> None:
+        self.path = path
+        self.from_seq = from_seq
+        self._reader = SegmentReader(path, until_seq=limit)
+        self.number = self._reader.header.number if self._reader.header else -1
+
+    @property
+    def verdict(self) -> Verdict:
+        return self._reader.scan().verdict
+
+    @property
+    def next_seq(self) -> int:
+        """Raises TapeDamaged when the segment is altered behind its last good record."""
+        scan = self._reader.scan()
+        if scan.verdict is Verdict.CORRUPT:
+            raise TapeDamaged(f"{self.path}: {scan.problem}; run `tapedeck recover`")
+        return max(scan.next_seq, self.from_seq)
+
+    def records(self) -> Iterator[Record]:
+        return (record for _, record in self._reader if record.seq >= self.from_seq)
+
+    def tables(self, names: list[str], payloads: bool) -> Iterator[Any]:
+        shapes = ShapeBook()
+        for batch in schema.batches_of(self.records()):
+            table, blobs = schema.encode(batch, shapes)
+            chosen = table.select(names)
+            yield schema.with_payloads(chosen, blobs) if payloads else chosen
+
+
+def label_problem(layout: Layout, manifest: Manifest, *, refuse: bool = False) -> str:
+    """Why the label or the first line of the manifest is not what was written, empty when both are.
+
+    refuse: raise TapeDamaged then.
+    """
+    problem = ""
+    if manifest.genesis is None:
+        problem = f"{layout.manifest}: line 1 is not what was written; run `tapedeck recover`"
+    else:
+        try:
+            digest = sha256(layout.label.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            digest = ""
+        except OSError as error:
+            raise disk_error(error, layout.label, "read the label") from error
+        if digest != manifest.genesis.label_sha256:
+            what = "is altered" if digest else "is missing"
+            problem = f"{layout.label}: {what}; run `tapedeck recover`, or restore it from a copy of the tape"
+    if problem and refuse:
+        raise TapeDamaged(problem)
+    return problem
+
+
+def is_recording(layout: Layout) -> bool:
+    """Whether somebody holds the tape's lock now."""
+    try:
+        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # never written to since it was made, or not ours to open
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False

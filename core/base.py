@@ -1,0 +1,53 @@
+"""What a cut carries over from before its first record: connections and store, as JSON in its SESSION.
+
+Knows how to reduce it to the markets that the cut keeps. Must not know tapes.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from core.session import SavedConnections
+from core.store import SavedStore
+
+
+class Base(msgspec.Struct):
+    """State to go on from: everything that a SESSION resets."""
+
+    connections: SavedConnections
+    store: SavedStore
+
+
+def to_json(base: Base, markets: Iterable[str] = ()) -> Any:
+    """JSON-able and canonical; of these markets only when any are named."""
+    kept = set(markets)
+    whole = msgspec.to_builtins(base, str_keys=True, order="deterministic")
+    if not kept:
+        return whole
+    return msgspec.to_builtins(_reduced(from_json(whole), kept), str_keys=True, order="deterministic")
+
+
+def from_json(value: Any) -> Base:
+    """The base that `to_json` gave; msgspec.ValidationError when it is none."""
+    return msgspec.convert(value, Base, str_keys=True)
+
+
+def _reduced(base: Base, kept: set[str]) -> Base:
+    store, connections = base.store, base.connections
+    store.markets = tuple(entry for entry in store.markets if entry.view.market in kept)
+    trade_ids = {trade.trade_id for entry in store.markets for trade in entry.view.trades}
+    store.trade_ids = tuple(trade_id for trade_id in store.trade_ids if trade_id in trade_ids)
+    for connection in connections.connections.values():
+        for subscription in connection.subscriptions.values():
+            subscription.markets = {m: has_book for m, has_book in subscription.markets.items() if m in kept}
+    open_gaps = []
+    for entry in connections.open_gaps:
+        concerned = not entry.gap.markets or any(market in kept for market in entry.gap.markets)
+        if concerned and (not entry.waiting or entry.waiting & kept):
+            entry.waiting &= kept
+            markets = tuple(market for market in entry.gap.markets if market in kept)
+            entry.gap = msgspec.structs.replace(entry.gap, markets=markets)
+            open_gaps.append(entry)
+    connections.open_gaps = tuple(open_gaps)
+    return base

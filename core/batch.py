@@ -1,0 +1,68 @@
+"""Frames to columns and back, a batch at a time: compiled when numba is installed and the batch is worth it.
+
+`decode_columns` and `render` are each other's inverse for every row that has a shape. What they give does not
+depend on whether numba is installed.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from core.columns import ColumnBuilder, Columns
+from core.compiled import INSTALLED
+from core.messages import decode
+from core.records import Kind
+from core.shapes import ShapeBook, render_each
+
+SCAN_ROWS: Final = 16_384
+"""From this many rows on, loading the compiled scanner (0.5 s, once a process) pays."""
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+
+def decode_columns(
+    kinds: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, *, scan: bool | None = None
+) -> Columns:
+    """The typed columns of records in order; learns new shapes into `shapes` on the way.
+
+    A text frame's row says what `core.messages.decode` says of it; every other record's row stays null.
+    scan: force or forbid the batch scanner (default: by size and by whether numba is there).
+    """
+    builder = ColumnBuilder(len(payloads))
+    rows = [row for row, kind in enumerate(kinds) if kind == Kind.FRAME]
+    if scan is None:
+        scan = INSTALLED and len(rows) >= SCAN_ROWS
+    while scan:
+        rows = _match_rows(rows, payloads, shapes, builder)
+        if not any(shapes.learn(payloads[row], decode(payloads[row])) for row in rows):
+            break
+    for row in rows:
+        payload = payloads[row]
+        if shapes.match(payload, row, builder):
+            continue
+        message = decode(payload)
+        if not (shapes.learn(payload, message) and shapes.match(payload, row, builder)):
+            builder.put(row, message)
+    return builder.finish()
+
+
+def render(shapes: ShapeBook, columns: Columns, *, scan: bool | None = None) -> tuple[Bytes, Ints]:
+    """The payloads of all rows that have a shape, end to end, and where each row's ends (rows without: empty)."""
+    if scan is None:
+        scan = INSTALLED and columns.rows >= SCAN_ROWS
+    if scan:
+        from core.scan import render_rows  # imports numba
+
+        return render_rows(shapes, columns)
+    payloads = render_each(shapes, columns)
+    ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)), dtype=np.int64)
+    return np.frombuffer(b"".join(payloads), np.uint8), ends
+
+
+def _match_rows(rows: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, builder: ColumnBuilder) -> list[int]:
+    from core.scan import match_rows  # imports numba
+
+    return match_rows(rows, payloads, shapes, builder)

@@ -1,0 +1,167 @@
+"""The fold over a tape: one record at a time, in seq order, live and in replay alike.
+
+Knows which part of the core each record concerns, and in which order. Must not know where records come from.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from core import base
+from core.changes import Change, Rejected
+from core.gaps import Gap
+from core.messages import decode
+from core.messages.types import (
+    BookDelta,
+    BookSnapshot,
+    Malformed,
+    Message,
+    Ticker,
+    Trade,
+    Unknown,
+    type_of,
+)
+from core.numbering import Order
+from core.records import Kind, Record, decode_session
+from core.session import Connections, SavedConnections
+from core.store import MarketStateStore, SavedStore
+from core.timeline import Timeline
+
+MAX_NAMES: Final = 1_000
+"""Different names counted in one of the counts; all others are counted together as OTHER."""
+
+OTHER: Final = "other"
+
+_TEXT: Final = int(Kind.FRAME)
+_LAST_FRAME: Final = int(Kind.FRAME_CLOSE)
+_STORED_GAPS: Final = (int(Kind.GAP_OPEN), int(Kind.GAP_CLOSE))
+_IN_ORDER: Final = Order.IN_ORDER
+_NAMES: Final[dict[type, str]] = {
+    BookDelta: "orderbook_delta",
+    BookSnapshot: "orderbook_snapshot",
+    Ticker: "ticker",
+    Trade: "trade",
+}
+
+Outcome: TypeAlias = Change | Rejected | None
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """What one record did: its time, what it said, what that changed, and the gaps it opened or closed."""
+
+    now_ns: int
+    message: Message | Malformed | None
+    change: Outcome
+    gaps: tuple[Gap, ...]
+
+
+class Counts(msgspec.Struct):
+    """How many there were, since the tape began; frames are inbound ones of every kind.
+
+    by_type: text frames by message type. malformed, rejected: by reason. unknown: by "type:<type>" for types and
+    "<type>.<field>" for fields.
+    """
+
+    records: int = 0
+    frames: int = 0
+    by_type: dict[str, int] = msgspec.field(default_factory=dict)
+    malformed: dict[str, int] = msgspec.field(default_factory=dict)
+    unknown: dict[str, int] = msgspec.field(default_factory=dict)
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class SavedEngine(msgspec.Struct):
+    """The engine as plain values, for checkpoints. next_seq -1 = nothing was stepped."""
+
+    next_seq: int
+    timeline: Timeline
+    counts: Counts
+    connections: SavedConnections
+    store: SavedStore
+
+
+class Engine:
+    """Steps records; what it knows then is in `connections`, `store`, `counts` and `now_ns`."""
+
+    __slots__ = ("_last_gap", "_timeline", "connections", "counts", "next_seq", "store")
+
+    def __init__(self, saved: SavedEngine | None = None) -> None:
+        self.next_seq = -1 if saved is None else saved.next_seq
+        self._timeline = Timeline() if saved is None else saved.timeline
+        self.counts = Counts() if saved is None else saved.counts
+        self.connections = Connections(None if saved is None else saved.connections)
+        self.store = MarketStateStore(None if saved is None else saved.store)
+        self._last_gap = 0 if saved is None else saved.connections.last_gap
+
+    @property
+    def now_ns(self) -> int:
+        """The tape's time at the last record; 0 before the first."""
+        return self._timeline.now_ns
+
+    def step(self, record: Record, message: Message | Malformed | None = None) -> Step:
+        """Fold in the next record. A text frame that comes without its message is decoded here."""
+        seq, kind = record.seq, record.kind
+        assert seq == self.next_seq or self.next_seq < 0, f"record {seq} where {self.next_seq} is due"
+        self.next_seq = seq + 1
+        now_ns = self._timeline.advance(record)
+        counts = self.counts
+        counts.records += 1
+        if kind == _TEXT:
+            counts.frames += 1
+            if message is None:
+                message = decode(record.payload)
+            return self._message(record.connection, message, now_ns)
+        if kind <= _LAST_FRAME:
+            counts.frames += 1
+            gaps = self.connections.heard(record.connection, now_ns)
+        elif kind == Kind.SESSION:
+            return Step(now_ns, None, None, self._session(record, now_ns))
+        else:
+            gaps = self.connections.observe_record(record, now_ns)
+        if gaps:
+            self._distrust(gaps, closing_too=kind in _STORED_GAPS)
+        return Step(now_ns, None, None, gaps)
+
+    def base_state(self, markets: Iterable[str] = ()) -> Any:
+        """JSON-able state for the SESSION of a cut that begins after this record; of `markets` only, if any are named."""
+        return base.to_json(base.Base(self.connections.save(), self.store.save()), markets)
+
+    def load_base(self, value: Any) -> tuple[Gap, ...]:
+        """Go on from a `base_state` at the beginning of a session; reports the gaps that were open, numbered anew."""
+        loaded = base.from_json(value)
+        self.store.reset(loaded.store)
+        gaps = self.connections.adopt(loaded.connections, self.now_ns)
+        self._last_gap = max([self._last_gap, *(gap.number for gap in gaps)])
+        return gaps
+
+    def save(self) -> SavedEngine:
+        """Everything as it is now; shared with this object, so encode it before the next step."""
+        return SavedEngine(self.next_seq, self._timeline, self.counts, self.connections.save(), self.store.save())
+
+    def _message(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
+        name = _NAMES.get(type(message))
+        if name is not None and name in self.counts.by_type:
+            self.counts.by_type[name] += 1
+        self._count_rest(message, name)
+    def _distrust(self, gaps: tuple[Gap, ...], *, closing_too: bool) -> None:
+        """Books lose trust when a gap opens; where the recorder tells of gaps, also when it ends."""
+        for gap in gaps:
+            if gap.number > self._last_gap or closing_too:
+                self.store.distrust(gap)
+        self._last_gap = max(self._last_gap, gaps[-1].number)
+
+    def _session(self, record: Record, now_ns: int) -> tuple[Gap, ...]:
+        gaps = self.connections.observe_record(record, now_ns)
+        self.store.reset()
+        carried = decode_session(record.payload).base
+        return gaps if carried is None else gaps + self.load_base(carried)
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    if name in counts:
+        counts[name] += 1
+    elif len(counts) < MAX_NAMES:
+        counts[name] = 1
+    else:
+        counts[OTHER] = counts.get(OTHER, 0) + 1

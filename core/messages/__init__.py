@@ -1,0 +1,65 @@
+"""Frames: bytes in, one frozen message or a reason out.
+
+Knows the exchange's formats, all dialects of them. Beyond this package there is no JSON of the exchange, no price as
+text and no "string or number". Must not know what a message means for a book, a subscription or a strategy.
+"""
+
+from core.messages.decoding import decode
+from core.messages.types import (
+    Base,
+    BookDelta,
+    BookSnapshot,
+    Communication,
+    ErrorReply,
+    EventFeeUpdate,
+    EventLifecycle,
+    Fill,
+    Level,
+    Malformed,
+    MarketLifecycle,
+    MarketPosition,
+    Message,
+    Ok,
+    OrderGroupUpdate,
+    PriceRange,
+    Reference,
+    Side,
+    Subscribed,
+    SubscriptionList,
+    Ticker,
+    Trade,
+    Unknown,
+    Unsubscribed,
+    UserOrder,
+    type_of,
+)
+
+__all__ = [
+    "Base",
+    "BookDelta",
+    "BookSnapshot",
+    "Communication",
+    "ErrorReply",
+    "EventFeeUpdate",
+    "EventLifecycle",
+    "Fill",
+    "Level",
+    "Malformed",
+    "MarketLifecycle",
+    "MarketPosition",
+    "Message",
+    "Ok",
+    "OrderGroupUpdate",
+    "PriceRange",
+    "Reference",
+    "Side",
+    "Subscribed",
+    "SubscriptionList",
+    "Ticker",
+    "Trade",
+    "Unknown",
+    "Unsubscribed",
+    "UserOrder",
+    "decode",
+    "type_of",
+]

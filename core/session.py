@@ -1,0 +1,167 @@
+"""The connections' bookkeeping: is this frame the next one, and if not, what may we have missed?
+
+Knows sids, their numbering, reconnects and silences, all per connection. Must not know books or strategies: it
+reports gaps, and the engine tells it which snapshots the store accepted.
+"""
+
+from typing import Final
+
+import msgspec
+
+from core.gaps import STALL, Gap, Gaps, OpenGap
+from core.messages.types import BookDelta, Malformed, Message, Trade
+from core.numbering import Numbering, Order
+from core.records import Coverage, Kind, Record, decode_gap, decode_opened, decode_session
+from core.sockets import Sockets
+from core.subscriptions import Connection
+from core.views import ConnectionView
+
+STALL_NS: Final = 25_000_000_000
+"""Silence that is no longer normal: the exchange pings every 10 s, so two pings and a half are missing."""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What a frame is worth, the gaps it opens or closes, and how its subscription writes no-side prices."""
+
+    order: Order
+    gaps: tuple[Gap, ...] = ()
+    use_yes_price: bool = False
+
+
+_IN_ORDER: Final = Verdict(Order.IN_ORDER)
+_IN_ORDER_YES: Final = Verdict(Order.IN_ORDER, use_yes_price=True)
+_DEAD: Final = Verdict(Order.DEAD)
+
+
+class SavedConnections(msgspec.Struct):
+    """`Connections` as plain values, for checkpoints and for the base of a cut; nothing in it depends on dict order."""
+
+    connections: dict[int, Connection]
+    open_gaps: tuple[OpenGap, ...]
+    last_gap: int
+    opened: int
+    coverage: Coverage
+    started_ns: int
+
+
+class Connections:
+    """The fold over everything that tells of connections."""
+
+    __slots__ = ("_filtered", "_numbering", "_sockets")
+
+    def __init__(self, saved: SavedConnections | None = None) -> None:
+        sockets = self._sockets = Sockets()
+        if saved is not None:
+            sockets.connections = saved.connections
+            sockets.coverage = saved.coverage
+            sockets.gaps = Gaps(saved.last_gap, saved.open_gaps)
+            sockets.opened = saved.opened
+            sockets.started_ns = saved.started_ns
+        self._numbering = Numbering(sockets)
+        self._filtered = sockets.coverage.filtered
+
+    @property
+    def opened(self) -> int:
+        """How many connections the tape has had so far, those included of which only the numbering tells."""
+        return self._sockets.opened
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the recorder of this session wrote down."""
+        return self._sockets.coverage
+
+    def observe(self, number: int, message: Message | Malformed, now_ns: int) -> Verdict:
+        """Judge a decoded text frame of connection `number`, which counts as heard from."""
+        connection = self._sockets.connections.get(number)
+        if connection is None:
+            connection = self._sockets.open(number, now_ns)
+        elif not connection.is_open:
+            return _DEAD
+        if (type(message) is BookDelta or type(message) is Trade) and now_ns - connection.heard_ns <= STALL_NS:
+            # the common case, a frame that is the next one; whatever differs in any way is judged below
+            subscription = connection.subscriptions.get(message.sid)
+            if subscription is not None and message.market in subscription.markets:
+                seq, expected = message.seq, subscription.next_seq
+                if expected > 0 and (seq == expected or (self._filtered and seq > expected)):
+                    subscription.next_seq = seq + 1
+                    subscription.heard_ns = connection.heard_ns = now_ns
+                    return _IN_ORDER_YES if subscription.use_yes_price else _IN_ORDER
+        return self._judge(connection, message, now_ns)
+
+    def heard(self, number: int, now_ns: int) -> tuple[Gap, ...]:
+        """Any other inbound frame, such as a ping: proof of life."""
+        connection = self._sockets.connections.get(number)
+        if connection is None:
+            connection = self._sockets.open(number, now_ns)
+        elif not connection.is_open:
+            return ()
+        gaps = self._stall(connection, now_ns)
+        connection.heard_ns = now_ns
+        return gaps
+
+    def snapshot_seen(self, number: int, sid: int, market: str, now_ns: int) -> tuple[Gap, ...]:
+        """The store accepted a snapshot: the market has a book on that subscription, and gaps may be over."""
+        connection = self._sockets.connections.get(number)
+        subscription = None if connection is None else connection.subscriptions.get(sid)
+        if subscription is not None:
+            subscription.markets[market] = True
+        return self._sockets.gaps.snapshot_seen(number, sid, market, now_ns)
+
+    def observe_record(self, record: Record, now_ns: int) -> tuple[Gap, ...]:
+        """Take note of SESSION, OPENED, CLOSED, GAP_OPEN, GAP_CLOSE and SENT; every other kind says nothing here."""
+        sockets = self._sockets
+        match record.kind:
+            case Kind.SENT:
+                sockets.sent(record.connection, record.payload, now_ns)
+                return ()
+            case Kind.OPENED:
+                return sockets.opened_as(record.connection, decode_opened(record.payload).replaces, now_ns)
+            case Kind.CLOSED:
+                return sockets.closed(record.connection, now_ns)
+            case Kind.GAP_OPEN | Kind.GAP_CLOSE:
+                closes = record.kind == Kind.GAP_CLOSE
+                return sockets.gaps.stored(decode_gap(record.payload), now_ns, closes=closes)
+            case Kind.SESSION:
+                coverage = decode_session(record.payload).coverage
+                self._filtered = coverage.filtered
+                return sockets.begin(coverage, now_ns)
+            case _:
+                return ()
+
+    def views(self) -> tuple[ConnectionView, ...]:
+        """The connections of this session by number; closed ones are forgotten in time."""
+        return tuple(connection.view() for _, connection in sorted(self._sockets.connections.items()))
+
+    def adopt(self, base: SavedConnections, now_ns: int) -> tuple[Gap, ...]:
+        """Go on from what a cut kept of an earlier session; reports its open gaps, numbered anew."""
+        return self._sockets.adopt(base.connections, base.open_gaps, now_ns)
+
+    def save(self) -> SavedConnections:
+        """Everything as it is now; shared with this object, so encode it before the next step."""
+        sockets = self._sockets
+        return SavedConnections(
+            connections=sockets.connections,
+            open_gaps=sockets.gaps.open_gaps,
+            last_gap=sockets.gaps.last_number,
+            opened=sockets.opened,
+            coverage=sockets.coverage,
+            started_ns=sockets.started_ns,
+        )
+
+    def _judge(self, connection: Connection, message: Message | Malformed, now_ns: int) -> Verdict:
+        gaps = list(self._stall(connection, now_ns))
+        order, use_yes_price = Order.IN_ORDER, False
+        if not isinstance(message, Malformed):
+            order = self._numbering.judge(connection, message, now_ns, gaps)
+            subscription = connection.subscriptions.get(message.sid)
+            use_yes_price = subscription is not None and subscription.use_yes_price
+        connection.heard_ns = now_ns
+        if gaps or order is not Order.IN_ORDER:
+            return Verdict(order, tuple(gaps), use_yes_price)
+        return _IN_ORDER_YES if use_yes_price else _IN_ORDER
+
+    def _stall(self, connection: Connection, now_ns: int) -> tuple[Gap, ...]:
+        sockets, at_ns = self._sockets, connection.heard_ns
+        if now_ns - at_ns <= STALL_NS or not sockets.coverage.control:
+            return ()
+        return (sockets.gaps.new(STALL, connection.number, at_ns=at_ns, until_ns=now_ns, markets=connection.markets()),)

@@ -1,0 +1,58 @@
+"""The whole state of an engine as canonical bytes: the same state gives the same bytes, whatever way it was reached.
+
+Knows the form that checkpoints and digests share. Must not know files.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from core.engine import Engine, SavedEngine
+
+STATE_VERSION: Final = 1
+"""Goes up whenever the same records may give other bytes; a checkpoint of another version is of no use."""
+
+
+class StateError(Exception):
+    """The bytes are no state, or one of another version."""
+
+
+class _Envelope(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    version: int
+    state: msgspec.Raw
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+_ENVELOPES: Final = msgspec.msgpack.Decoder(_Envelope)
+_STATES: Final = msgspec.msgpack.Decoder(SavedEngine)
+
+
+def dump(engine: Engine) -> bytes:
+    """The state; msgpack with sorted keys."""
+    return _ENCODER.encode(_Envelope(STATE_VERSION, msgspec.Raw(_ENCODER.encode(engine.save()))))
+
+
+def load(state: bytes) -> Engine:
+    """The engine that was dumped; StateError when these bytes are none, or of another version."""
+    try:
+        envelope = _ENVELOPES.decode(state)
+        if envelope.version != STATE_VERSION:
+            raise StateError(f"state version {envelope.version}, this program reads {STATE_VERSION}")
+        return Engine(_STATES.decode(envelope.state))
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StateError(f"not a state: {error}") from error
+
+
+def digest(engine: Engine) -> str:
+    """SHA-256 of the dump, in hex."""
+    return hashlib.sha256(dump(engine)).hexdigest()
+
+
+def decision_digest(decisions: Iterable[bytes] = ()) -> str:
+    """SHA-256 over decisions in order, in hex; that of none while there are no strategies."""
+    whole = hashlib.sha256()
+    for decision in decisions:
+        whole.update(len(decision).to_bytes(8, "big") + decision)
+    return whole.hexdigest()

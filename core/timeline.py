@@ -1,0 +1,32 @@
+"""`now_ns`: the one time every decision uses, computed from the tape alone.
+
+It never goes back. At a SESSION it is the larger of the previous value and the wall clock; from there
+on it advances with the monotonic clock, or, where a recording has none, with the running maximum of
+the receive time.
+"""
+
+import msgspec
+
+from core.records import Kind, Record
+
+
+class Timeline(msgspec.Struct):
+    """The fold that gives each record its `now_ns` (Unix ns); `now_ns` is 0 before the first record."""
+
+    now_ns: int = 0
+    base_ns: int = 0
+    base_mono_ns: int = 0
+
+    def advance(self, record: Record) -> int:
+        """The time of this record, which must be the next one in seq order."""
+        if record.kind == Kind.SESSION:
+            self.base_ns = self.now_ns = max(self.now_ns, record.at_ns)
+            self.base_mono_ns = record.mono_ns
+            return self.now_ns
+        if self.base_mono_ns and record.mono_ns:
+            now_ns = self.base_ns + record.mono_ns - self.base_mono_ns
+        else:
+            now_ns = record.at_ns
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
+        return self.now_ns

@@ -1,0 +1,232 @@
+"""The book of a market at an instant, and on a grid of instants.
+
+Knows how to reach an instant and how a grid is written as Parquet. Must not know how books are kept or shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capture.tape.errors import TapeError, disk_error
+from capture.tape.reader import Tape
+from core.messages.types import Level
+from core.records import Kind
+from core.views import MarketView
+from replay.player import Player
+from replay.progress import Progress, silent
+
+GRID_ROWS: Final = 8_192
+"""Rows held before they are written: some 20 MB of Python lists with the deepest books on record."""
+
+GRID_SCHEMA: Final = pa.schema(
+    [
+        pa.field("at_ns", pa.int64(), nullable=False),
+        pa.field("market", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("trusted", pa.bool_(), nullable=False),
+        pa.field("yes_bid", pa.int32()),
+        pa.field("yes_bid_size", pa.int64()),
+        pa.field("yes_ask", pa.int32()),
+        pa.field("yes_ask_size", pa.int64()),
+        pa.field("yes_price", pa.list_(pa.int32()), nullable=False),
+        pa.field("yes_size", pa.list_(pa.int64()), nullable=False),
+        pa.field("no_price", pa.list_(pa.int32()), nullable=False),
+        pa.field("no_size", pa.list_(pa.int64()), nullable=False),
+    ]
+)
+
+
+class MarketNotFound(LookupError):  # noqa: N818  # reads as what happened
+    """The tape holds nothing of that market; the text names the nearest names."""
+
+
+class BookAt(msgspec.Struct, frozen=True):
+    """A market's book at an instant: every record received by `at_ns` (Unix ns, `now_ns`) is in it.
+
+    yes, no: bids as (price_1e4, size_1e2), ascending. trusted: nothing is known to be missing from it.
+    book_ns: when it last changed, 0 = never.
+    """
+
+    at_ns: int
+    market: str
+    trusted: bool
+    yes: tuple[Level, ...]
+    no: tuple[Level, ...]
+    book_ns: int = 0
+
+
+def book_at(tape: Tape, market: str, at_ns: int | None) -> BookAt:
+    """The book of a market at an instant (Unix ns), None = at the end of the tape.
+
+    Raises MarketNotFound, TapeDamaged.
+    """
+    player = Player(tape, "columns", start="checkpoint")
+    player.advance(until_ns=at_ns)
+    if market not in player.store.markets():
+        require_markets(tape, (market,))
+    view = player.store.view(market)
+    when_ns = player.now_ns if at_ns is None else at_ns
+    return BookAt(when_ns, market, view.trusted, view.yes, view.no, view.book_ns)
+
+
+def markets_of(tape: Tape) -> list[str]:
+    """Every market that a frame of the tape names, sorted."""
+    found: set[str] = set()
+    for table in tape.tables(columns=["market"]):
+        found.update(name for name in table.column("market").unique().to_pylist() if name)
+    return sorted(found)
+
+
+def require_markets(tape: Tape, markets: Sequence[str]) -> None:
+    """Raises MarketNotFound for the first of these that the tape does not hold."""
+    if not markets:
+        return
+    known = markets_of(tape)
+    for market in markets:
+        if market not in known:
+            near = get_close_matches(market.upper(), known, n=3, cutoff=0.5)
+            hint = f"; near it: {', '.join(near)}" if near else f"; it holds {len(known)} markets, see `tapedeck info`"
+            raise MarketNotFound(f"{tape.path}: no market {market} on this tape{hint}")
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """Which books to write: at each multiple of `every_ns` (Unix ns) between two instants (None = all there is).
+
+    markets: empty = every market, from its first frame on.
+    """
+
+    every_ns: int
+    from_ns: int | None = None
+    to_ns: int | None = None
+    markets: tuple[str, ...] = ()
+
+
+class GridReport(msgspec.Struct, frozen=True):
+    """What was written: `first_ns` and `last_ns` are the first and last instant (Unix ns), 0 when there is none."""
+
+    out: str
+    rows: int
+    instants: int
+    markets: int
+    first_ns: int
+    last_ns: int
+
+
+def book_every(tape: Tape, grid: Grid, out: Path, progress: Progress = silent) -> GridReport:
+    """Write the books of a grid to a new Parquet file (columns: GRID_SCHEMA), whole or not at all.
+
+    A row holds every record received by its instant. Progress in records. Raises MarketNotFound, TapeError when `out` exists, DiskError, TapeDamaged.
+    """
+    if out.exists():
+        raise TapeError(f"{out}: exists already; choose another name or remove it")
+    require_markets(tape, grid.markets)
+    aside = out.with_name(out.name + ".partial")
+    try:
+        with pq.ParquetWriter(str(aside), GRID_SCHEMA, compression="zstd") as writer:
+            report = _write(writer, _Walk(tape, grid), str(out), progress)
+        aside.rename(out)
+    except OSError as error:
+        raise disk_error(error, out, "write the grid") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return report
+
+
+def _write(writer: Any, walk: "_Walk", out: str, progress: Progress) -> GridReport:
+    rows: list[_Row] = []
+    total = instants = first_ns = last_ns = 0
+    for at_ns in walk.instants():
+        instants += 1
+        first_ns, last_ns = first_ns or at_ns, at_ns
+        for market in walk.known:
+            rows.append((at_ns, market, *walk.columns(market)))
+            if len(rows) >= GRID_ROWS:
+                total += _flush(writer, rows)
+                progress(walk.player.position, walk.player.tape.head_seq + 1)
+    total += _flush(writer, rows)
+    return GridReport(out, total, instants, len(walk.known), first_ns, last_ns)
+
+
+_Row = tuple[Any, ...]
+
+
+def _flush(writer: Any, rows: list[_Row]) -> int:
+    count = len(rows)
+    if count:
+        arrays = [
+            pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), GRID_SCHEMA, strict=True)
+        ]
+        writer.write_table(pa.Table.from_arrays(arrays, schema=GRID_SCHEMA))
+        rows.clear()
+    return count
+
+
+class _Walk:
+    """Goes from instant to instant and keeps the columns of each book until its market is heard of again."""
+
+    def __init__(self, tape: Tape, grid: Grid) -> None:
+        self.player = Player(tape, "columns", start="beginning" if grid.from_ns is None else "checkpoint")
+        self.known: dict[str, None] = dict.fromkeys(grid.markets)  # in the order in which they were met
+        self._grid = grid
+        self._columns: dict[str, _Row] = {}
+
+    def instants(self) -> Iterator[int]:
+        """Each instant of the grid, with the player just there."""
+        every_ns, to_ns = self._grid.every_ns, self._grid.to_ns
+        start_ns = self._grid.from_ns
+        if start_ns is None:
+            self._play(until_seq=0)
+            start_ns = self.player.now_ns
+        else:
+            self._play(until_ns=start_ns)
+            self._meet_all()
+        at_ns = -(-start_ns // every_ns) * every_ns
+        while to_ns is None or at_ns <= to_ns:
+            self._play(until_ns=at_ns)
+            if self.player.finished and at_ns > self.player.now_ns:
+                return
+            yield at_ns
+            at_ns += every_ns
+
+    def columns(self, market: str) -> _Row:
+        """The columns of a market's book, in the order of GRID_SCHEMA."""
+        row = self._columns.get(market)
+        if row is None:
+            row = self._columns[market] = _columns(self.player.store.view(market))
+        return row
+
+    def _play(self, until_ns: int | None = None, until_seq: int | None = None) -> None:
+        everything = not self._grid.markets
+        for record, step in self.player.play(until_ns, until_seq):
+            if step.gaps:
+                self._columns.clear()
+            if record.kind == Kind.SESSION:
+                self._columns.clear()
+                self._meet_all()
+            market = getattr(step.message, "market", "")
+            if market:
+                self._columns.pop(market, None)
+                if everything:
+                    self.known[market] = None
+
+    def _meet_all(self) -> None:
+        """A checkpoint, or the session of a cut, starts with markets that no frame has named yet."""
+        if not self._grid.markets:
+            self.known.update(dict.fromkeys(self.player.store.markets()))
+
+
+def _columns(view: MarketView) -> _Row:
+    bid, ask = view.yes_bid or (None, None), view.yes_ask or (None, None)
+    return (
+        view.trusted,
+        *bid,
+        *ask,
+        [price for price, _ in view.yes],
+        [size for _, size in view.yes],
+        [price for price, _ in view.no],
+        [size for _, size in view.no],
+    )

@@ -1,0 +1,147 @@
+"""Answers as lines of text for people. Every function gives lines; nobody here prints.
+
+Knows words, columns and units. Must not know how an answer was found.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from core.messages.types import Level
+from core.money import format_price, format_size
+from replay.books import BookAt, GridReport
+from replay.run import Comparison, Run
+from replay.summary import Info
+from replay.when import format_duration, format_time
+
+LISTED: Final = 20
+"""Longest list shown to people; `--json` has all of it."""
+
+LADDER_LEVELS: Final = 10
+"""Levels of a side that fit a small terminal."""
+
+
+def info_lines(info: Info) -> Iterator[str]:
+    """What is in a tape."""
+    span = format_duration(info.last_ns - info.first_ns)
+    yield f"tape         {info.tape}  ({info.environment}{', filtered' if info.filtered else ''})"
+    yield f"time         {format_time(info.first_ns)} to {format_time(info.last_ns)}  ({span})"
+    yield f"records      {info.records:,}, of which frames {info.frames:,}"
+    yield f"on disk      {info.bytes:,} bytes in {info.segments} segments{_per_frame(info)}"
+    yield f"ended        {info.ended}"
+    yield f"markets      {len(info.markets)}: {_listed(info.markets, 4)}"
+    yield from _counted("types", info.by_type)
+    yield from _counted("malformed", info.malformed)
+    yield from _counted("unknown", info.unknown)
+    yield from _counted("rejected", info.rejected)
+    yield f"connections  {info.connections} in {info.sessions} sessions"
+    yield from _short(_connection_line(row) for row in info.connection_list)
+    yield f"gaps         {len(info.gaps) or 'none'}"
+    yield from _short(_gap_line(gap) for gap in info.gaps)
+    yield f"silences     {len(info.silences) or 'none'}"
+    yield from _short(
+        f"  {format_time(row.at_ns)} to {format_time(row.until_ns)}  {format_duration(row.duration_ns)}"
+        for row in info.silences
+    )
+
+
+def _per_frame(info: Info) -> str:
+    return f", {info.bytes / info.frames:.1f} a frame" if info.frames else ""
+
+
+def _connection_line(row: Any) -> str:
+    closed = "open to the end" if row.closed_ns is None else f"to {format_time(row.closed_ns)}"
+    how = "  (seen in the frames alone)" if row.implied else ""
+    return f"  {row.connection:<4} {format_time(row.opened_ns)} {closed}  {row.frames:,} frames{how}"
+
+
+def _gap_line(gap: Mapping[str, Any]) -> str:
+    scope = f"connection {gap['connection']}" if gap["connection"] else "everything"
+    scope += f" sid {gap['sid']}" if gap["sid"] else ""
+    missing = f", expected {gap['expected']} got {gap['got']}" if gap["reason"] == "sequence" else ""
+    if gap["until_ns"] is None:
+        return f"  {gap['reason']:<10} {format_time(gap['at_ns'])} still open  {scope}{missing}"
+    span = format_duration(gap["until_ns"] - gap["at_ns"])
+    return (
+        f"  {gap['reason']:<10} {format_time(gap['at_ns'])} to {format_time(gap['until_ns'])}  {span}  {scope}{missing}"
+    )
+
+
+def _counted(title: str, counts: Mapping[str, int]) -> Iterator[str]:
+    if counts or title == "malformed":
+        yield f"{title:<12} " + (", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none")
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def _short(lines: Iterable[str]) -> Iterator[str]:
+    hidden = 0
+    for index, line in enumerate(lines):
+        if index < LISTED:
+            yield line
+        else:
+            hidden += 1
+    if hidden:
+        yield f"  ... and {hidden} more (--json lists all)"
+
+
+def run_lines(run: Run) -> Iterator[str]:
+    """What a replay gave."""
+    yield f"replayed     {run.records:,} records, {run.frames:,} frames by the path {run.path}"
+    yield f"speed        {run.frames_per_s:,.0f} frames a second ({run.wall_s:.2f} s)"
+    yield f"reached      {format_time(run.now_ns)}"
+    yield f"gaps         {run.gaps or 'none'}"
+    yield from _counted("rejected", run.rejected)
+    yield f"state        {run.state_digest}"
+    yield f"decisions    {run.decision_digest}"
+
+
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
+    """What holding the two paths against each other gave."""
+    for run in (comparison.by_bytes, comparison.by_columns):
+        yield f"{run.path:<12} {run.frames:,} frames, {run.frames_per_s:,.0f} a second, state {run.state_digest}"
+    if comparison.equal:
+        yield "equal        both paths give the same state throughout"
+    else:
+        span = f"records {comparison.first_seq} to {comparison.last_seq}"
+        yield f"DIFFERENT    the states part within {span}; `tapedeck rebuild` decodes the tape again"
+
+
+def book_lines(book: BookAt) -> Iterator[str]:
+    """A ladder: offers of yes (what no bids for) above, bids for yes below, best prices in the middle."""
+    trust = "trusted" if book.trusted else "NOT TRUSTED: something may be missing from it"
+    yield f"{book.market}  at {format_time(book.at_ns)}  {trust}"
+    if not book.yes and not book.no:
+        yield "  empty: nobody bids for yes or for no"
+        return
+    yield f"  {'no bid':>8}  {'size':>14}    {'yes price':>9}    {'size':<14}"
+    shown = book.no[-LADDER_LEVELS:]
+    if len(book.no) > len(shown):
+        yield f"  {'...':>8}  {len(book.no) - len(shown)} more levels"
+    for price, size in shown:
+        yield f"  {format_price(price):>8}  {format_size(size):>14}    {format_price(10_000 - price):>9}"
+    yield f"  {'':>8}  {'':>14}    {_spread(book):-^9}"
+    for price, size in reversed(book.yes[-LADDER_LEVELS:]):
+        yield f"  {'':>8}  {'':>14}    {format_price(price):>9}    {format_size(size):<14}"
+    if len(book.yes) > LADDER_LEVELS:
+        yield f"  {'':>8}  {'':>14}    {'...':>9}    {len(book.yes) - LADDER_LEVELS} more levels"
+
+
+def _spread(book: BookAt) -> str:
+    best_yes: Level | None = book.yes[-1] if book.yes else None
+    best_no: Level | None = book.no[-1] if book.no else None
+    if best_yes is None or best_no is None:
+        return ""
+    spread = 10_000 - best_no[0] - best_yes[0]
+    return format_price(spread) if spread >= 0 else "crossed"
+
+
+def grid_lines(report: GridReport) -> Iterator[str]:
+    """What was written."""
+    if not report.instants:
+        yield f"{report.out}: no instant of the grid lies on the tape"
+        return
+    yield f"{report.out}: {report.rows:,} rows, {report.instants:,} instants, {report.markets} markets"
+    yield f"from {format_time(report.first_ns)} to {format_time(report.last_ns)}"

@@ -1,0 +1,97 @@
+"""A replay's figures, and the two paths held against each other."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from sample_tapes import MILLI, SECOND, START_NS, Script, story
+
+from capture.tape.reader import Tape
+from core.messages import BookDelta, Message
+from core.records import Kind, Record
+from replay import Player, player, run
+from replay.run import Span, compare
+from replay.run import run as run_span
+
+
+@pytest.mark.parametrize("path", player.PATHS)
+def test_figures_are_those_of_the_whole_tape(tmp_path: Path, path: str) -> None:
+    script = story()
+    tape = script.tape(tmp_path / "tape", segment_records=40)
+    result = run_span(tape, path, Span())
+    whole = Player(tape)
+    whole.advance()
+    assert result.path == path
+    assert result.records == len(script.records)
+    assert result.frames == sum(record.kind == Kind.FRAME for record in script.records)
+    assert result.state_digest == whole.state_digest()
+    assert result.decision_digest == whole.decision_digest()
+    assert result.gaps == 2
+    assert result.rejected == {}
+    assert result.wall_s > 0
+    assert result.frames_per_s == pytest.approx(result.frames / result.wall_s, rel=0.01)
+
+
+def test_rejections_are_counted_by_reason(tmp_path: Path) -> None:
+    script = Script().session().opened().subscribed().delta("KXTEST-A", "yes", "0.4000", "1.00")
+    result = run_span(script.tape(tmp_path / "tape"), "bytes", Span())
+    assert sum(result.rejected.values()) == 1
+
+
+@pytest.mark.parametrize("path", player.PATHS)
+def test_a_span_counts_its_own_records_on_the_state_before_it(tmp_path: Path, path: str) -> None:
+    script = story()
+    tape = script.tape(tmp_path / "tape", segment_records=40)
+    span = Span(START_NS + 20 * MILLI, START_NS + 29 * MILLI)
+    result = run_span(tape, path, span)
+    assert (result.records, result.frames, result.gaps) == (10, 10, 0)
+    whole = Player(tape)
+    whole.advance(until_ns=span.to_ns)
+    assert result.state_digest == whole.state_digest()
+
+
+def test_a_span_after_the_end_is_empty(tmp_path: Path) -> None:
+    result = run_span(story().tape(tmp_path / "tape"), "bytes", Span(START_NS + 3_600 * SECOND))
+    assert (result.records, result.frames) == (0, 0)
+
+
+def test_progress_is_told_in_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "PROGRESS_RECORDS", 50)
+    script = story()
+    seen: list[tuple[int, int]] = []
+    run_span(script.tape(tmp_path / "tape"), "bytes", Span(), lambda done, total: seen.append((done, total)))
+    count = len(script.records)
+    assert seen == [(done, count) for done in range(50, count + 1, 50)]
+
+
+@pytest.mark.parametrize("every", [1, 7, 1_000])
+def test_both_paths_are_equal_throughout(tmp_path: Path, every: int) -> None:
+    tape = story(rounds=10).tape(tmp_path / "tape", segment_records=20)
+    comparison = compare(tape, Span(), every=every)
+    assert comparison.equal
+    assert comparison.by_bytes.state_digest == comparison.by_columns.state_digest
+    assert comparison.by_bytes.records == comparison.by_columns.records == tape.head_seq + 1
+    assert comparison.as_json()["path"] == "both"
+    assert comparison.as_json()["equal"] is True
+
+
+def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column path that reads one price wrongly must be caught, and the place found."""
+    script = story()
+    wrong = next(r.seq for r in script.records[60:] if b'"orderbook_delta"' in r.payload)
+    honest = player._by_columns
+
+    def altered(tape: Tape, from_seq: int) -> "object":
+        for record, message in honest(tape, from_seq):
+            yield _altered(record, message) if record.seq == wrong else (record, message)
+
+    monkeypatch.setattr(player, "_by_columns", altered)
+    comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
+    assert not comparison.equal
+    assert (comparison.first_seq, comparison.last_seq) == (wrong // 8 * 8, wrong // 8 * 8 + 7)
+    assert comparison.as_json()["differs"] == [comparison.first_seq, comparison.last_seq]
+
+
+def _altered(record: Record, message: "Message | object") -> "tuple[Record, object]":
+    assert isinstance(message, BookDelta)
+    return record, msgspec.structs.replace(message, price=message.price + 1)

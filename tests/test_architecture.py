@@ -1,0 +1,213 @@
+"""Who may import whom, one door per dependency, and what the deterministic packages must not touch.
+
+Read from the source by `ast`, so an import inside a function counts too.
+"""
+
+import ast
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from purity import imports_of, impurities
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+OURS: Final = ("capture", "core", "replay", "strategies", "tapedeck")
+"""The installed top-level names."""
+
+MAY_IMPORT: Final = {
+    "core": "core",
+    "strategies": "core strategies",
+    "capture.tape": "core capture.tape",
+    "capture": "core capture",
+    "replay": "core capture.tape replay",
+    "tapedeck": "core capture replay strategies",
+}
+"""Package to the packages of ours that it may import; the longest fitting name decides."""
+
+DEPENDENCIES: Final = {
+    "core": "msgspec numpy numba",
+    "strategies": "msgspec numpy",
+    "capture.tape": "msgspec numpy pyarrow",
+    "capture": "msgspec numpy pyarrow websocket requests cryptography",
+    "replay": "msgspec numpy pyarrow duckdb",
+    "tapedeck": "msgspec rich typer",
+}
+"""Package to the other people's packages that it may import."""
+
+DOORS: Final = {
+    "cryptography": "capture.auth",
+    "duckdb": "replay.query",
+    "importlib": "core.compiled",
+    "numba": "core.compiled",
+    "requests": "capture.rest",
+    "rich": "tapedeck",
+    "typer": "tapedeck",
+    "websocket": "capture.wire",
+}
+"""What is imported by one module only, and which."""
+
+PURE: Final = ("core", "strategies")
+STDLIB_OF_PURE: Final = """
+    abc array base64 binascii bisect collections copy dataclasses datetime decimal enum fractions functools hashlib
+    heapq importlib itertools json math numbers operator re statistics string struct types typing zlib
+""".split()  # noqa: SIM905  # a list of words reads better as words
+"""What the deterministic packages may use of the standard library: nothing that can see the world."""
+
+
+def _modules() -> dict[str, Path]:
+    paths = [path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))]
+    named = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path for path in paths}
+    named["tapedeck"] = ROOT / "tapedeck.py"
+    return {name.removesuffix(".__init__"): path for name, path in named.items()}
+
+
+MODULES: Final = _modules()
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def _within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def _allowed(table: dict[str, str], module: str) -> list[str]:
+    return table[max((package for package in table if _within(module, package)), key=len)].split()
+
+
+def import_faults(module: str, tree: ast.Module) -> list[str]:
+    """What this module imports and should not, each as `line: sentence`."""
+    faults = []
+    for line, name in imports_of(tree):
+        top = name.split(".")[0]
+        if name.startswith("."):
+            faults.append(f"{line}: {name} is a relative import")
+        elif top in OURS:
+            if not any(
+                _within(name, package) or package.startswith(name + ".") for package in _allowed(MAY_IMPORT, module)
+            ):
+                faults.append(f"{line}: {module} must not import {name}")
+        elif top in sys.stdlib_module_names:
+            if any(_within(module, pure) for pure in PURE) and top not in STDLIB_OF_PURE:
+                faults.append(f"{line}: {top} can see the world, {module} must not")
+        elif top not in _allowed(DEPENDENCIES, module):
+            faults.append(f"{line}: {module} must not import {top}")
+        if DOORS.get(top, module) != module:
+            faults.append(f"{line}: only {DOORS[top]} imports {top}")
+    return sorted(set(faults))
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_what_its_package_may(module: str) -> None:
+    assert import_faults(module, _tree(module)) == []
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in sorted(MODULES) if any(_within(module, pure) for pure in PURE)]
+)
+def test_a_deterministic_module_reads_no_clock_throws_no_dice_and_walks_no_set(module: str) -> None:
+    assert impurities(_tree(module)) == []
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    graph = {
+        module: {target for _, target in imports_of(_tree(module)) if target in MODULES and target != module}
+        for module in MODULES
+    }
+    while leaves := [module for module, targets in graph.items() if not targets & graph.keys()]:
+        for module in leaves:
+            del graph[module]
+    assert sorted(graph) == []
+
+
+def test_nothing_else_lies_beside_the_packages() -> None:
+    top = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    assert top - {"build", "dist"} <= {
+        "capture", "core", "replay", "strategies", "tests", "data", "docs", "benchmarks", "examples",
+    }  # fmt: skip
+
+
+def test_the_tests_hold_no_package_that_would_hide_ours() -> None:
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "fault"),
+    [
+        ("core.book", "import time", "1: time can see the world, core.book must not"),
+        ("core.book", "def f():\n    from socket import socket", "2: socket can see the world, core.book must not"),
+        ("core.book", "from capture import tape", "1: core.book must not import capture"),
+        ("core.book", "import pyarrow as pa", "1: core.book must not import pyarrow"),
+        ("core.book", "import numba", "1: only core.compiled imports numba"),
+        ("core.book", "from .store import x", "1: .store is a relative import"),
+        ("strategies.maker", "import threading", "1: threading can see the world, strategies.maker must not"),
+        ("strategies.maker", "from replay.player import Player", "1: strategies.maker must not import replay.player"),
+        ("capture.tape.reader", "from capture.wire import x", "1: capture.tape.reader must not import capture.wire"),
+        ("capture.wire", "import replay", "1: capture.wire must not import replay"),
+        ("replay.player", "from capture.wire import Wire", "1: replay.player must not import capture.wire"),
+        ("replay.player", "import duckdb", "1: only replay.query imports duckdb"),
+        ("replay.player", "import tapedeck", "1: replay.player must not import tapedeck"),
+        ("replay.player", "import pandas", "1: replay.player must not import pandas"),
+    ],
+)
+def test_a_forbidden_import_is_found(module: str, source: str, fault: str) -> None:
+    assert fault in import_faults(module, ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("core.book", "import bisect\nimport msgspec\nfrom core.messages import Level"),
+        ("core.compiled", "import numba"),
+        ("replay.player", "from capture.tape.reader import Tape\nfrom capture.tape import reader"),
+        ("tapedeck", "import os\nimport typer\nfrom capture.tape import verify\nfrom strategies import maker"),
+    ],
+)
+def test_an_allowed_import_is_no_fault(module: str, source: str) -> None:
+    assert import_faults(module, ast.parse(source)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "for name in {1, 2}: pass",
+        "for name in set(names): pass",
+        "names = frozenset(x)\nfound = [name for name in names]",
+        "def f(names: set[str]): return list(names)",
+        "def f(names: frozenset[str] | None): return ','.join(names)",
+        "class A:\n    seen: set[int]\n    def f(self): return tuple(self.seen)",
+        "class A:\n    def __init__(self): self.seen = set()\n    def f(self):\n        for x in self.seen: pass",
+        "def f(a, b):\n    for x in a.keys() & b.keys(): pass",
+        "def f(a, b):\n    for x in set(a) - set(b): pass",
+        "def g() -> set[int]: ...\ndef f(): return [x for x in g()]",
+        "def f(x):\n    s = set(x)\n    return s.pop()",
+        "def f(x):\n    s = set(x)\n    return [*s]",
+        "def f(x):\n    s = set(x)\n    return f'{s}'",
+        "def f(x):\n    s = set(x)\n    return max(list(s), key=len)",
+        "def f(x): return {k: 1 for k in set(x)}",
+        "def f(x): return datetime.now(UTC)",
+        "def f(x): return np.random.rand()",
+        "def f(x): return hash(x)",
+        "def f(x): return open(x)",
+    ],
+)
+def test_an_impurity_is_found(source: str) -> None:
+    assert impurities(ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "for name in sorted({1, 2}): pass",
+        "def f(names: set[str]): return len(names), sum(1 for n in names), max(names), 'a' in names",
+        "def f(names: set[str]): return sorted(n + 'x' for n in names)",
+        "def f(names: set[str]): return {n + 'x' for n in names}",
+        "def f(table: dict[str, int]):\n    for key in table: pass\n    for key in table.keys(): pass",
+        "def f(names: set[str]): pass\ndef g(names: list[str]): return list(names)",
+        "def f(stack: list[int]): return stack.pop()",
+    ],
+)
+def test_ordered_use_is_no_impurity(source: str) -> None:
+    assert impurities(ast.parse(source)) == []

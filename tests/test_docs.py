@@ -1,0 +1,115 @@
+"""What the documents claim: README's commands run, ARCHITECTURE names the modules there are, the examples work.
+
+A block of README that follows the line `<!-- run -->` is run as it stands, all of them in order in one directory.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PRODUCT: Final = ("capture", "core", "replay", "strategies")
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+_MARKED: Final = re.compile(r"^<!-- run -->\n```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_ROW: Final = re.compile(r"^\| `tapedeck ([a-z]+)([^`]*)`", re.MULTILINE)
+_LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """An environment in which `tapedeck` is this tree's, whether or not it is installed."""
+    door = home / "bin" / "tapedeck"
+    door.parent.mkdir()
+    door.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tapedeck.py" "$@"\n')
+    door.chmod(0o755)
+    path = f"{door.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+def run(command: list[str | Path], place: Path, env: dict[str, str]) -> str:
+    """What a command prints; a failure shows everything it said."""
+    done = subprocess.run(
+        command, cwd=place, env=env, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_readme_has_something_to_run() -> None:
+    assert {kind for kind, _ in _MARKED.findall(README)} == {"bash", "python"}
+
+
+@pytest.mark.integration
+def test_the_readmes_commands_run_as_they_stand(tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    (place / "examples").symlink_to(ROOT / "examples")
+    env = environment(tmp_path)
+    for kind, text in _MARKED.findall(README):
+        shell = ["bash", "-euo", "pipefail"] if kind == "bash" else [sys.executable]
+        run([*shell, "-c", text], place, env)
+
+
+@pytest.mark.integration
+def test_every_example_runs_on_a_tape(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    examples = sorted((ROOT / "examples").glob("*.py"))
+    maker = ROOT / "examples" / "make_recording.py"
+    assert maker in examples
+    assert run([sys.executable, maker, "made.jsonl.gz"], tmp_path, env)
+    run(["tapedeck", "import", "made.jsonl.gz", "--out", "tape"], tmp_path, env)
+    for example in examples:
+        if example != maker:
+            assert run([sys.executable, example, "tape"], tmp_path, env)
+
+
+def test_architecture_lists_every_module_and_no_other() -> None:
+    listed = re.findall(
+        r"^\| `([a-z_/]+\.py)` \|", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    paths = [path for package in PRODUCT for path in (ROOT / package).rglob("*.py") if path.name != "__init__.py"]
+    assert listed == sorted(listed), "keep the list sorted"
+    assert set(listed) == {path.relative_to(ROOT).as_posix() for path in [*paths, ROOT / "tapedeck.py"]}
+
+
+@pytest.mark.integration
+def test_the_readme_names_every_command_and_no_other(tmp_path: Path) -> None:
+    text = run(["tapedeck", "--help"], tmp_path, environment(tmp_path))
+    offered = set(re.findall(r"^[ │|]+([a-z]+)  +\S", text, re.MULTILINE))
+    assert {command for command, _ in _ROW.findall(README)} == offered
+
+
+@pytest.mark.integration
+def test_the_readmes_options_are_in_the_help(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    for command, rest in _ROW.findall(README):
+        text = run(["tapedeck", command, "--help"], tmp_path, env)
+        assert [option for option in re.findall(r"--[a-z]+", rest) if option not in text] == [], command
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    links = _LINK.findall(document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_changelog_speaks_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_decisions_are_numbered_without_a_hole() -> None:
+    numbers = re.findall(r"^## (\d+)\. ", (ROOT / "DECISIONS.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+
+
+def test_the_readmes_make_targets_exist() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= set(targets)
