@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Extra arguments: make test ARGS="-k book", make demo ARGS="--json".
 ARGS ?=
 
-.PHONY: help install demo test test-unit test-integration test-slow lint format bench wheel clean
+.PHONY: help install demo test test-unit test-integration test-slow test-lowest lint format bench wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,6 +38,14 @@ test-integration: $(READY) ## only the tests across packages and processes
 test-slow: $(READY) ## the tests that take minutes: damage everywhere, kills at random instants, work at scale
 	$(BIN)/python -m pytest -n auto -m "slow or performance" --timeout=3600 $(ARGS)
 
+test-lowest: ## every test but the slow ones, with the oldest versions that pyproject.toml allows
+	"$(PYTHON)" -m venv --clear .venv-lowest
+	"$(PYTHON)" -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+		[print(need.replace('>=', '==')) for need in sum(project['optional-dependencies'].values(), project['dependencies'])]" \
+		> .venv-lowest/lowest.txt
+	PIP_CONSTRAINT=.venv-lowest/lowest.txt .venv-lowest/bin/python -m pip install --quiet --editable '.[fast,test]'
+	.venv-lowest/bin/python -m pytest -n auto $(ARGS)
+
 lint: $(READY) ## formatting, lint and strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,7 +63,7 @@ wheel: $(READY) ## dist/tapedeck-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean: ## remove everything the targets above made
-	rm -rf $(VENV) dist build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -2,11 +2,12 @@
 
 import gzip
 import json
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import REPETITIONS, interleaved, rate, ratio, show
 from benchmarks.recordings import Recording, recordings
-from replay.importer import import_recording
+from replay.importer import ImportOptions, import_recording
 
 
 def unpack(recording: Recording) -> int:
@@ -37,7 +38,7 @@ class Importer:
         self._made += 1
         recording = self._recording
         out = self._place / f"{recording.files[0].name}-{self._made}"
-        return import_recording(list(recording.files), out, filtered=recording.filtered)
+        return import_recording(recording.files, out, ImportOptions(filtered=recording.filtered))
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
         for recording in found:
             importer = Importer(recording, place)
             importer()  # compiles, and reads the files from the disk
-            cases = {"import": importer, "parse": lambda r=recording: parse(r), "unpack": lambda r=recording: unpack(r)}
+            cases = {"import": importer, "parse": partial(parse, recording), "unpack": partial(unpack, recording)}
             took = interleaved(cases)
             frames = len(recording.lines())
             speeds = (rate(frames, took[name]) for name in ("import", "parse", "unpack"))

@@ -8,7 +8,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -27,7 +27,7 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(cases: dict[str, Callable[[], object]], repetitions: int = REPETITIONS) -> dict[str, float]:
+def interleaved(cases: Mapping[str, Callable[[], object]], repetitions: int = REPETITIONS) -> dict[str, float]:
     """Median seconds of each case; they take turns, so that a slow spell of the machine falls on all of them."""
     times: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(repetitions):

@@ -6,7 +6,8 @@ from typing import Final
 
 from capture.tape.reader import Tape
 from capture.tape.verify import verify
-from capture.tape.writer import TapeWriter, WriterOptions
+from capture.tape.recorder import WriterOptions
+from capture.tape.writer import TapeWriter
 from core.records import Kind, Session
 from replay import Player
 from replay.importer import import_recording

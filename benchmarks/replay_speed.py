@@ -7,7 +7,7 @@ from benchmarks.recordings import Recording, recordings
 from capture.tape.reader import Tape
 from core.records import Kind
 from replay import Player
-from replay.importer import import_recording
+from replay.importer import ImportOptions, import_recording
 
 
 class Replay:
@@ -48,7 +48,7 @@ def main() -> None:
         rows = []
         for number, recording in enumerate(found):
             out = place / f"tape-{number}"
-            import_recording(list(recording.files), out, filtered=recording.filtered)
+            import_recording(recording.files, out, ImportOptions(filtered=recording.filtered))
             rows.append(row(recording, Tape.open(out)))
     header = ("frames a second", "frames", "bytes", "columns", "json.loads", "bytes/json", "columns/json")
     notes = [

@@ -5,7 +5,7 @@ import gzip
 from benchmarks.measure import ratio, show
 from benchmarks.recordings import Recording, recordings
 from capture.tape.reader import Tape
-from replay.importer import import_recording
+from replay.importer import ImportOptions, import_recording
 
 
 def row(recording: Recording, tape: Tape) -> list[str]:
@@ -23,7 +23,7 @@ def main() -> None:
         rows = []
         for number, recording in enumerate(found):
             out = place / f"tape-{number}"
-            import_recording(list(recording.files), out, filtered=recording.filtered)
+            import_recording(recording.files, out, ImportOptions(filtered=recording.filtered))
             rows.append(row(recording, Tape.open(out)))
     header = ("bytes a frame", "frames", "JSONL", "gzip -6", "tape", "tape/gzip")
     show(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from core.gaps import OpenGap
 from core.session import SavedConnections
 from core.store import SavedStore
 
@@ -38,16 +39,18 @@ def _reduced(base: Base, kept: set[str]) -> Base:
     store.markets = tuple(entry for entry in store.markets if entry.view.market in kept)
     trade_ids = {trade.trade_id for entry in store.markets for trade in entry.view.trades}
     store.trade_ids = tuple(trade_id for trade_id in store.trade_ids if trade_id in trade_ids)
-    for connection in connections.connections.values():
+    for connection in connections.connections:
         for subscription in connection.subscriptions.values():
             subscription.markets = {m: has_book for m, has_book in subscription.markets.items() if m in kept}
-    open_gaps = []
-    for entry in connections.open_gaps:
-        concerned = not entry.gap.markets or any(market in kept for market in entry.gap.markets)
-        if concerned and (not entry.waiting or entry.waiting & kept):
-            entry.waiting &= kept
-            markets = tuple(market for market in entry.gap.markets if market in kept)
-            entry.gap = msgspec.structs.replace(entry.gap, markets=markets)
-            open_gaps.append(entry)
-    connections.open_gaps = tuple(open_gaps)
+    connections.open_gaps = tuple(
+        _reduced_gap(entry, kept)
+        for entry in connections.open_gaps
+        if not entry.gap.markets or kept.intersection(entry.waiting or entry.gap.markets)
+    )
     return base
+
+
+def _reduced_gap(entry: OpenGap, kept: set[str]) -> OpenGap:
+    markets = tuple(market for market in entry.gap.markets if market in kept)
+    waiting = tuple(market for market in entry.waiting if market in kept)
+    return msgspec.structs.replace(entry, gap=msgspec.structs.replace(entry.gap, markets=markets), waiting=waiting)

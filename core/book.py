@@ -48,7 +48,7 @@ class Ladder:
             return True
         levels.pop(price, None)
         if price == self.best:
-            self.best = max(levels, default=NO_BID)
+            self.best = max(levels) if levels else NO_BID
         return size == 0
 
 

@@ -9,6 +9,7 @@ class ChangeKind(StrEnum):
     """What of a market changed."""
 
     BOOK = "book"
+    REST_BOOK = "rest_book"
     TRADE = "trade"
     TICKER = "ticker"
     LIFECYCLE = "lifecycle"

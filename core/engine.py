@@ -4,6 +4,7 @@ Knows which part of the core each record concerns, and in which order. Must not 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -56,7 +57,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     gaps: tuple[Gap, ...]
 
 
-class Counts(msgspec.Struct):
+@dataclass(slots=True)
+class Counts:
     """How many there were, since the tape began; frames are inbound ones of every kind.
 
     by_type: text frames by message type. malformed, rejected: by reason. unknown: by "type:<type>" for types and
@@ -65,10 +67,15 @@ class Counts(msgspec.Struct):
 
     records: int = 0
     frames: int = 0
-    by_type: dict[str, int] = msgspec.field(default_factory=dict)
-    malformed: dict[str, int] = msgspec.field(default_factory=dict)
-    unknown: dict[str, int] = msgspec.field(default_factory=dict)
-    rejected: dict[str, int] = msgspec.field(default_factory=dict)
+    by_type: dict[str, int] = field(default_factory=dict)
+    malformed: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> "Counts":
+        """The same, sharing nothing, in an order that does not tell how it came about."""
+        by_name = [dict(sorted(c.items())) for c in (self.by_type, self.malformed, self.unknown, self.rejected)]
+        return Counts(self.records, self.frames, *by_name)
 
 
 class SavedEngine(msgspec.Struct):
@@ -124,7 +131,7 @@ class Engine:
         return Step(now_ns, None, None, gaps)
 
     def base_state(self, markets: Iterable[str] = ()) -> Any:
-        """JSON-able state for the SESSION of a cut that begins after this record; of `markets` only, if any are named."""
+        """JSON-able state for the SESSION of a cut that begins after this record; of `markets` only, if any."""
         return base.to_json(base.Base(self.connections.save(), self.store.save()), markets)
 
     def load_base(self, value: Any) -> tuple[Gap, ...]:
@@ -136,14 +143,48 @@ class Engine:
         return gaps
 
     def save(self) -> SavedEngine:
-        """Everything as it is now; shared with this object, so encode it before the next step."""
-        return SavedEngine(self.next_seq, self._timeline, self.counts, self.connections.save(), self.store.save())
+        """Everything, as plain values that do not change with the next step."""
+        return SavedEngine(
+            next_seq=self.next_seq,
+            timeline=msgspec.structs.replace(self._timeline),
+            counts=self.counts.copy(),
+            connections=self.connections.save(),
+            store=self.store.save(),
+        )
 
     def _message(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
         name = _NAMES.get(type(message))
-        if name is not None and name in self.counts.by_type:
+        if name in self.counts.by_type and not message.unknown_fields:  # type: ignore[union-attr]  # not Malformed
             self.counts.by_type[name] += 1
-        self._count_rest(message, name)
+        else:
+            self._count(message)
+        verdict = self.connections.observe(connection, message, now_ns)
+        gaps = verdict.gaps
+        if gaps:
+            self._distrust(gaps, closing_too=False)
+        change: Outcome
+        if verdict.order is _IN_ORDER:
+            change = self.store.apply(message, now_ns, connection=connection, yes_price=verdict.use_yes_price)
+        else:
+            change = Rejected.DEAD_SUBSCRIPTION if verdict.order is Order.DEAD else Rejected.OUT_OF_ORDER
+        if type(change) is Rejected:
+            _add(self.counts.rejected, change.value)
+        elif type(message) is BookSnapshot:
+            gaps += self.connections.snapshot_seen(connection, message.sid, message.market, now_ns)
+        return Step(now_ns, message, change, gaps)
+
+    def _count(self, message: Message | Malformed) -> None:
+        counts = self.counts
+        if isinstance(message, Malformed):
+            _add(counts.malformed, message.reason)
+            return
+        name = type_of(message)
+        _add(counts.by_type, name)
+        if isinstance(message, Unknown):
+            _add(counts.unknown, f"type:{name}")
+        for unknown in message.unknown_fields:
+            _add(counts.unknown, f"{name}.{unknown}")
+
     def _distrust(self, gaps: tuple[Gap, ...], *, closing_too: bool) -> None:
         """Books lose trust when a gap opens; where the recorder tells of gaps, also when it ends."""
         for gap in gaps:

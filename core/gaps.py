@@ -4,6 +4,7 @@ Knows which gaps are open and what each waits for. Must not know how a gap is fo
 recorder's where only it could know.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -51,28 +52,50 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     markets: tuple[str, ...]
 
 
-class OpenGap(msgspec.Struct):
-    """An open gap and what it waits for: `waiting` markets' snapshots, or `channel` subscribed again when not empty."""
+class OpenGap(msgspec.Struct, frozen=True):
+    """An open gap and what it waits for, as a value: the snapshots of markets, or `channel` subscribed again.
+
+    channel: "" = nothing of the kind. stored: the recorder told of it, and will of its end.
+    """
 
     gap: Gap
-    waiting: set[str]
+    waiting: tuple[str, ...] = ()
     channel: str = ""
     stored: bool = False
 
 
+@dataclass(slots=True)
+class _Open:
+    gap: Gap
+    waiting: set[str]
+    channel: str
+    stored: bool
+
+
 class Gaps:
-    """All open gaps of a tape, by number, and the last number given."""
+    """All open gaps of a tape, by number, and the last number given.
 
-    __slots__ = ("_open", "last_number")
+    presumed_over: gaps the recorder told of, which this session's beginning closed; it may still say when they ended.
+    """
 
-    def __init__(self, last_number: int = 0, open_gaps: tuple[OpenGap, ...] = ()) -> None:
+    __slots__ = ("_open", "last_number", "presumed_over")
+
+    def __init__(
+        self, last_number: int = 0, open_gaps: tuple[OpenGap, ...] = (), presumed_over: tuple[Gap, ...] = ()
+    ) -> None:
         self.last_number = last_number
-        self._open = {entry.gap.number: entry for entry in open_gaps}
+        self.presumed_over = presumed_over
+        self._open: dict[int, _Open] = {}
+        for entry in open_gaps:
+            self._open[entry.gap.number] = _Open(entry.gap, set(entry.waiting), entry.channel, entry.stored)
 
     @property
     def open_gaps(self) -> tuple[OpenGap, ...]:
         """The open ones, oldest first."""
-        return tuple(self._open.values())
+        return tuple(
+            OpenGap(entry.gap, tuple(sorted(entry.waiting)), entry.channel, entry.stored)
+            for entry in self._open.values()
+        )
 
     def new(
         self,
@@ -99,7 +122,7 @@ class Gaps:
             reports = (self.close(like[0], now_ns),)
         elif len(self._open) >= MAX_OPEN:
             reports = (self.close(next(iter(self._open)), now_ns),)
-        self._open[gap.number] = entry
+        self._open[gap.number] = _Open(gap, set(entry.waiting), entry.channel, entry.stored)
         return (*reports, gap)
 
     def close(self, number: int, until_ns: int) -> Gap:
@@ -163,6 +186,10 @@ class Gaps:
             same = [n for n, entry in self._open.items() if entry.stored and entry.gap.reason == stored.reason]
             if same:
                 return (self.close(same[-1], until_ns),)
+            presumed = [gap for gap in self.presumed_over if gap.reason == stored.reason]
+            if presumed:
+                self.presumed_over = tuple(gap for gap in self.presumed_over if gap is not presumed[-1])
+                return (msgspec.structs.replace(presumed[-1], until_ns=until_ns),)
         gap = self.new(
             stored.reason,
             stored.connection,
@@ -171,17 +198,20 @@ class Gaps:
             until_ns=until_ns if closes else None,
             markets=tuple(sorted(stored.markets)),
         )
-        return (gap,) if closes else self.keep(OpenGap(gap, set(), stored=True), now_ns)
+        return (gap,) if closes else self.keep(OpenGap(gap, stored=True), now_ns)
 
     def end_all(self, now_ns: int) -> tuple[Gap, ...]:
-        """Close every open gap: a new session knows nothing of them."""
-        return self._close_all(list(self._open), now_ns)
+        """Close every open gap: a new session begins."""
+        stored = [number for number, entry in self._open.items() if entry.stored]
+        over = self._close_all(list(self._open), now_ns)
+        self.presumed_over = tuple(gap for gap in over if gap.number in stored)
+        return over
 
     def _close_all(self, numbers: list[int], now_ns: int) -> tuple[Gap, ...]:
         return tuple(self.close(number, now_ns) for number in numbers)
 
 
-def _is_of(entry: OpenGap, connection: int, sid: int) -> bool:
+def _is_of(entry: _Open, connection: int, sid: int) -> bool:
     gap = entry.gap
     own = gap.sid == sid and gap.connection == connection
     return own and gap.reason in (SEQUENCE, RESTART) and not entry.stored

@@ -12,11 +12,11 @@ from core.compiled import compiled
 NULL: Final = -(1 << 63)
 FIRST_DAY: Final = 10_957
 LAST_DAY: Final = 47_847
-_NAMES: Final = ["id", "int", "dec4", "rest4", "dec2", "pos2", "side", "book", "text", "rfc", "ms", "sec", "bool"]
-FORMATS: Final = {name: number for number, name in enumerate(_NAMES, start=1)}
+_ALL = ["sid", "id", "int", "dec4", "rest4", "dec2", "pos2", "side", "book", "text", "rfc", "ms", "sec", "bool"]
+FORMATS: Final = {name: number for number, name in enumerate(_ALL, start=1)}
 """Number of each hole format in a program's steps; 0 is a literal."""
 
-_ID, _INT, _DEC4, _REST4, _DEC2, _POS2, _SIDE, _BOOK, _TEXT, _RFC, _MS, _SEC, _BOOL = FORMATS.values()
+_SID, _ID, _INT, _DEC4, _REST4, _DEC2, _POS2, _SIDE, _BOOK, _TEXT, _RFC, _MS, _SEC, _BOOL = FORMATS.values()
 _BAD: Final = -1  # a position: the text does not fit
 _MAX_TEXT: Final = 128
 _FIRST_US, _LAST_US = FIRST_DAY * 86_400_000_000, LAST_DAY * 86_400_000_000
@@ -171,12 +171,12 @@ def _read_size(buffer: Any, at: int, end: int, signed: bool) -> Any:
 
 @compiled
 def _read_int(form: int, buffer: Any, at: int, end: int) -> Any:
-    """(position after, value) of a number of the formats id, int, ms and sec, stamps as microseconds."""
-    negative = form != _ID and at < end and buffer[at] == 45
+    """(position after, value) of a number of the formats sid, id, int, ms and sec, stamps as microseconds."""
+    negative = form not in (_SID, _ID) and at < end and buffer[at] == 45
     if negative:
         at += 1
-    at, value = _digits(buffer, at, end, 15)
-    if at < 0 or (value == 0 and (negative or form == _ID)):
+    at, value = _digits(buffer, at, end, 9 if form == _SID else 15)
+    if at < 0 or (value == 0 and (negative or form in (_SID, _ID))):
         return _BAD, 0
     if negative:
         value = -value

@@ -133,7 +133,7 @@ class MarketState:
 
     def save(self) -> SavedMarket:
         """Everything, as plain values."""
-        return SavedMarket(self.view(), self.book is not None, self.positions or {})
+        return SavedMarket(self.view(), self.book is not None, dict(sorted((self.positions or {}).items())))
 
 
 _BORN: Final = Lifecycle()

@@ -96,7 +96,7 @@ class Numbering:
             markets=books,
             missing=missing,
         )
-        return self._sockets.gaps.keep(OpenGap(gap, set(books)), now_ns) if books else (gap,)
+        return self._sockets.gaps.keep(OpenGap(gap, books), now_ns) if books else (gap,)
 
     def _subscribed(self, connection: Connection, message: Subscribed, now_ns: int, found: list[Gap]) -> None:
         sid = message.sid
@@ -149,7 +149,7 @@ class Numbering:
             until_ns=None if books else now_ns,
             markets=books,
         )
-        return (*over, *self._sockets.gaps.keep(OpenGap(gap, set(books)), now_ns)) if books else (*over, gap)
+        return (*over, *self._sockets.gaps.keep(OpenGap(gap, books), now_ns)) if books else (*over, gap)
 
     def _heed(
         self, connection: Connection, subscription: Subscription, message: Message, now_ns: int
@@ -182,5 +182,5 @@ class Numbering:
             markets=books or tuple(sorted(subscription.markets)),
         )
         # without books nothing but the channel's next subscription can tell that it is over
-        entry = OpenGap(gap, set(books), channel="" if books else subscription.channel)
+        entry = OpenGap(gap, books, channel="" if books else subscription.channel)
         return (*over, *self._sockets.gaps.keep(entry, now_ns))

@@ -34,10 +34,11 @@ _DEAD: Final = Verdict(Order.DEAD)
 
 
 class SavedConnections(msgspec.Struct):
-    """`Connections` as plain values, for checkpoints and for the base of a cut; nothing in it depends on dict order."""
+    """`Connections` as plain values, for checkpoints and for the base of a cut, in one order only."""
 
-    connections: dict[int, Connection]
+    connections: tuple[Connection, ...]
     open_gaps: tuple[OpenGap, ...]
+    presumed_over: tuple[Gap, ...]
     last_gap: int
     opened: int
     coverage: Coverage
@@ -52,9 +53,9 @@ class Connections:
     def __init__(self, saved: SavedConnections | None = None) -> None:
         sockets = self._sockets = Sockets()
         if saved is not None:
-            sockets.connections = saved.connections
+            sockets.connections = {connection.number: connection for connection in saved.connections}
             sockets.coverage = saved.coverage
-            sockets.gaps = Gaps(saved.last_gap, saved.open_gaps)
+            sockets.gaps = Gaps(saved.last_gap, saved.open_gaps, saved.presumed_over)
             sockets.opened = saved.opened
             sockets.started_ns = saved.started_ns
         self._numbering = Numbering(sockets)
@@ -137,11 +138,12 @@ class Connections:
         return self._sockets.adopt(base.connections, base.open_gaps, now_ns)
 
     def save(self) -> SavedConnections:
-        """Everything as it is now; shared with this object, so encode it before the next step."""
+        """Everything, as plain values."""
         sockets = self._sockets
         return SavedConnections(
-            connections=sockets.connections,
+            connections=tuple(connection.copy() for _, connection in sorted(sockets.connections.items())),
             open_gaps=sockets.gaps.open_gaps,
+            presumed_over=sockets.gaps.presumed_over,
             last_gap=sockets.gaps.last_number,
             opened=sockets.opened,
             coverage=sockets.coverage,

@@ -28,7 +28,7 @@ LAST_DAY: Final = 47_847  # 2101-01-01, exclusive
 _OPEN, _CLOSE = "«", "»"
 
 Formats = dict[str, tuple[str, str]]
-_HEAD: Final[Formats] = {"sid": ("sid", "id"), "seq": ("exchange_seq", "id"), "sending_ts_ms": ("sending_ms", "id")}
+_HEAD: Final[Formats] = {"sid": ("sid", "sid"), "seq": ("exchange_seq", "id"), "sending_ts_ms": ("sending_ms", "id")}
 _NAMES: Final[Formats] = {"market_ticker": ("market", "text"), "market_id": ("market_id", "text")}
 FIELDS: Final[dict[str, Formats]] = {
     "orderbook_delta": {
@@ -80,6 +80,7 @@ _DEC4 = r"(?:0\.\d{4}|1\.0000)"
 _POS2 = r"(?:0|[1-9]\d{0,12})\.\d\d"
 _RFC = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?Z"
 PATTERNS: Final = {
+    "sid": r"[1-9]\d{0,8}",  # the column has 32 bits
     "id": r"[1-9]\d{0,14}",  # zero means "not given" in the columns
     "int": _INT,
     "dec4": _DEC4,
@@ -348,6 +349,7 @@ def _cells(columns: Columns, name: str) -> list[int] | list[bytes]:
 
 
 _READERS: Final[dict[str, Callable[[bytes], int | bytes | None]]] = {
+    "sid": int,
     "id": int,
     "int": int,
     "dec4": lambda text: int(text.replace(b".", b"")),
@@ -363,6 +365,7 @@ _READERS: Final[dict[str, Callable[[bytes], int | bytes | None]]] = {
     "bool": lambda text: 1 if text == b"true" else NULL,  # in the columns only a yes is worth a value
 }
 _FILLERS: Final[dict[str, Callable[[int], bytes]]] = {
+    "sid": lambda value: b"%d" % value,
     "id": lambda value: b"%d" % value,
     "int": lambda value: b"%d" % value,
     "dec4": lambda value: b"%d.%04d" % divmod(value, 10_000),

@@ -83,21 +83,23 @@ class Sockets:
         if until_ns is not None:
             return (*over, gap)
         connection.lost_gap = gap.number
-        return (*over, *self.gaps.keep(OpenGap(gap, set()), now_ns))
+        return (*over, *self.gaps.keep(OpenGap(gap), now_ns))
 
-    def adopt(self, connections: dict[int, Connection], open_gaps: tuple[OpenGap, ...], now_ns: int) -> tuple[Gap, ...]:
+    def adopt(
+        self, connections: tuple[Connection, ...], open_gaps: tuple[OpenGap, ...], now_ns: int
+    ) -> tuple[Gap, ...]:
         """Go on from what a cut kept of an earlier session; reports its open gaps, numbered anew."""
         reports: list[Gap] = []
         renumbered = {0: 0}
         for entry in open_gaps:
             self.gaps.last_number += 1
             renumbered[entry.gap.number] = self.gaps.last_number
-            entry.gap = msgspec.structs.replace(entry.gap, number=self.gaps.last_number)
-            reports += self.gaps.keep(entry, now_ns)
-        for connection in connections.values():
+            gap = msgspec.structs.replace(entry.gap, number=self.gaps.last_number)
+            reports += self.gaps.keep(msgspec.structs.replace(entry, gap=gap), now_ns)
+        for connection in connections:
             connection.lost_gap = renumbered.get(connection.lost_gap, 0)
-        self.connections = connections
-        self.opened += sum(connection.is_open for connection in connections.values())
+            self.opened += connection.is_open
+        self.connections = {connection.number: connection for connection in connections}
         return tuple(reports)
 
     def _replaced(self, number: int, now_ns: int) -> tuple[Gap, ...]:

@@ -24,14 +24,13 @@ class _Envelope(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     state: msgspec.Raw
 
 
-_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 _ENVELOPES: Final = msgspec.msgpack.Decoder(_Envelope)
 _STATES: Final = msgspec.msgpack.Decoder(SavedEngine)
 
 
 def dump(engine: Engine) -> bytes:
-    """The state; msgpack with sorted keys."""
-    return _ENCODER.encode(_Envelope(STATE_VERSION, msgspec.Raw(_ENCODER.encode(engine.save()))))
+    """The state as msgpack: everything that is saved comes in one order only."""
+    return msgspec.msgpack.encode((STATE_VERSION, engine.save()))
 
 
 def load(state: bytes) -> Engine:

@@ -14,13 +14,14 @@ from core.book import Book
 from core.changes import Change as Change
 from core.changes import ChangeKind as ChangeKind
 from core.changes import Rejected as Rejected
-from core.gaps import RECONNECT, RESTART, TERMINAL, Gap
+from core.gaps import RECONNECT, RESTART, STALL, TERMINAL, Gap
 from core.market import NOBODY, MarketState, SavedMarket, restore
 from core.messages.types import (
     BookDelta,
     BookSnapshot,
     Fill,
     Level,
+    Malformed,
     MarketLifecycle,
     MarketPosition,
     Message,
@@ -37,7 +38,7 @@ from core.seen import Seen
 from core.views import MarketView, RecentTrade, RestBook
 
 MAX_MARKETS: Final = 65_536
-"""Markets kept; when one more comes, an eighth goes: those without orders, position or trusted book, least heard of."""
+"""Markets kept: three times what is open at once. When one more comes, an eighth of them is forgotten."""
 
 MAX_TRADE_IDS: Final = 16_384
 """Trades known again: minutes of a busy exchange, where a repeat comes within seconds, by another connection."""
@@ -88,7 +89,7 @@ class MarketStateStore:
         return MarketView(market=market) if state is None else state.view()
 
     def apply(
-        self, message: Message, now_ns: int, *, connection: int = 0, yes_price: bool = False
+        self, message: Message | Malformed, now_ns: int, *, connection: int = 0, yes_price: bool = False
     ) -> Change | Rejected | None:
         """Fold a message in; None when it says nothing about the state of a market.
 
@@ -121,11 +122,11 @@ class MarketStateStore:
         yes, no: each on its own price scale, in any order.
         """
         self._state(market).rest = RestBook(now_ns, tuple(sorted(yes)), tuple(sorted(no)))
-        return Change(market, ChangeKind.BOOK)
+        return Change(market, ChangeKind.REST_BOOK)
 
     def distrust(self, gap: Gap) -> None:
         """Trust no book within the scope of a gap until its own next snapshot."""
-        markets = set(gap.markets)
+        markets = set() if gap.reason in (RECONNECT, STALL) else set(gap.markets)  # these concern the whole connection
         for state in self._markets.values():
             if state.connection == NOBODY or gap.connection not in (0, state.connection):
                 continue
@@ -251,14 +252,15 @@ class MarketStateStore:
         state = self._markets.get(market)
         if state is None:
             if len(self._markets) >= MAX_MARKETS:
-                self._forget_an_eighth()
+                for name in _least_missed(self._markets):
+                    forgotten = self._markets.pop(name)
+                    self._account.working -= len(forgotten.orders or ())
+                    forgotten.release()
             state = self._markets[market] = MarketState(market)
         return state
 
-    def _forget_an_eighth(self) -> None:
-        for _, _, _, market in sorted(
-            (bool(s.orders or s.positions), s.trusted, s.heard_ns, s.market) for s in self._markets.values()
-        )[: MAX_MARKETS // 8]:
-            state = self._markets.pop(market)
-            self._account.working -= len(state.orders or ())
-            state.release()
+
+def _least_missed(markets: dict[str, MarketState]) -> list[str]:
+    """An eighth of them: those without orders or position first, then without a trusted book, then long unheard of."""
+    ranked = sorted((bool(s.orders or s.positions), s.trusted, s.heard_ns, s.market) for s in markets.values())
+    return [market for _, _, _, market in ranked[: MAX_MARKETS // 8]]

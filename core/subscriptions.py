@@ -3,6 +3,7 @@
 Knows the numbering of PROTOCOL section 6, per (connection, sid). Must not know gaps: `core.session` judges.
 """
 
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final
 
 import msgspec
@@ -29,7 +30,8 @@ _CHANNELS: Final[dict[type, str]] = {
 }
 
 
-class Subscription(msgspec.Struct):
+@dataclass(slots=True)
+class Subscription:
     """A live sid. `next_seq` 0 = whatever comes first; `markets`: carried, True where a book was snapshotted here.
 
     first_seq: the first number that came, 0 = none yet. heard_ns: its last frame in order.
@@ -43,11 +45,15 @@ class Subscription(msgspec.Struct):
     first_seq: int = 0
     acknowledged: bool = False
     use_yes_price: bool = False
-    markets: dict[str, bool] = msgspec.field(default_factory=dict)
+    markets: dict[str, bool] = field(default_factory=dict)
 
     def books(self) -> tuple[str, ...]:
         """The markets with a book here, sorted."""
         return tuple(sorted(market for market, has_book in self.markets.items() if has_book))
+
+    def copy(self) -> "Subscription":
+        """The same, sharing nothing, in an order that does not tell how it came about."""
+        return replace(self, markets=dict(sorted(self.markets.items())))
 
     def learn(self, message: Message) -> None:
         """Take from a data message what it tells of its subscription: the channel, and the market."""
@@ -70,7 +76,8 @@ class Subscription(msgspec.Struct):
         return dropped
 
 
-class Connection(msgspec.Struct):
+@dataclass(slots=True)
+class Connection:
     """A socket: `ended` maps the sids that are over to their last seq; `pending` commands' ids to use_yes_price.
 
     use_yes_price: as the latest book subscribe on it asked, for frames that come before their `subscribed`.
@@ -83,9 +90,9 @@ class Connection(msgspec.Struct):
     is_open: bool = True
     use_yes_price: bool = False
     lost_gap: int = 0
-    subscriptions: dict[int, Subscription] = msgspec.field(default_factory=dict)
-    ended: dict[int, int] = msgspec.field(default_factory=dict)
-    pending: dict[int, bool] = msgspec.field(default_factory=dict)
+    subscriptions: dict[int, Subscription] = field(default_factory=dict)
+    ended: dict[int, int] = field(default_factory=dict)
+    pending: dict[int, bool] = field(default_factory=dict)
 
     def add(self, sid: int, now_ns: int) -> Subscription:
         """Begin a subscription that a frame tells of."""
@@ -130,6 +137,15 @@ class Connection(msgspec.Struct):
         self.pending[command_id] = use_yes_price
         if len(self.pending) > MAX_PENDING:
             del self.pending[min(self.pending)]
+
+    def copy(self) -> "Connection":
+        """The same, sharing nothing, in an order that does not tell how it came about."""
+        return replace(
+            self,
+            subscriptions={sid: subscription.copy() for sid, subscription in sorted(self.subscriptions.items())},
+            ended=dict(sorted(self.ended.items())),
+            pending=dict(sorted(self.pending.items())),
+        )
 
     def view(self) -> ConnectionView:
         """The frozen picture of it."""

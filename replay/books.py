@@ -117,9 +117,10 @@ class GridReport(msgspec.Struct, frozen=True):
 
 
 def book_every(tape: Tape, grid: Grid, out: Path, progress: Progress = silent) -> GridReport:
-    """Write the books of a grid to a new Parquet file (columns: GRID_SCHEMA), whole or not at all.
+    """Write the books of a grid to a new Parquet file (columns: GRID_SCHEMA), whole or not at all; progress in records.
 
-    A row holds every record received by its instant. Progress in records. Raises MarketNotFound, TapeError when `out` exists, DiskError, TapeDamaged.
+    A row holds every record received by its instant. Raises MarketNotFound, TapeError when `out` exists, DiskError,
+    TapeDamaged.
     """
     if out.exists():
         raise TapeError(f"{out}: exists already; choose another name or remove it")

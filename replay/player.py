@@ -10,8 +10,6 @@ decodes a payload only where the columns do not hold the whole message. Both giv
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-import msgspec
-
 from capture.tape import checkpoints
 from capture.tape.reader import Tape
 from capture.tape.schema import Blobs, columns_of
@@ -20,12 +18,17 @@ from core.engine import Engine, Step
 from core.messages import Malformed, Message, decode
 from core.records import Kind, Record
 from core.store import MarketStateStore
+from core.timeline import Timeline
 
 PATHS: Final = ("bytes", "columns")
+NEVER: Final = 1 << 63
+"""Later than any time and any seq."""
+
 CHECKPOINT_RECORDS: Final = 262_144
 """A checkpoint is left behind once in so many records: a few seconds of replay, a few files a day of tape."""
 
 Fed: TypeAlias = tuple[Record, Message | Malformed | None]
+"""A record and its message, None where the engine is to decode the payload."""
 
 
 class Player:
@@ -58,7 +61,8 @@ class Player:
         self._start = start
         self._checkpoint_records = checkpoint_records
         self._feed = self._fed(0)
-        self._held: Fed | None = None
+        self._held: tuple[Fed, int] | None = None  # read ahead, and its now_ns
+        self._clock: Timeline | None = None  # of what was read; kept from the first limit in time on
 
     @property
     def store(self) -> MarketStateStore:
@@ -88,13 +92,14 @@ class Player:
         if self._start == "checkpoint":
             self._start = "beginning"
             self._jump(until_ns, until_seq)
-        engine = self.engine
-        clock = None if until_ns is None else msgspec.structs.replace(engine.timeline)
-        last_seq = (1 << 63) if until_seq is None else until_seq
-        for fed in self._next():
+        if until_ns is not None and self._clock is None:
+            self._clock = self.engine.save().timeline
+        engine, last_ns = self.engine, NEVER if until_ns is None else until_ns
+        last_seq = NEVER if until_seq is None else until_seq
+        for fed, now_ns in self._next():
             record = fed[0]
-            if record.seq > last_seq or (clock is not None and clock.advance(record) > (until_ns or 0)):
-                self._held = fed
+            if now_ns > last_ns or record.seq > last_seq:
+                self._held = fed, now_ns
                 return
             step = engine.step(record, fed[1])
             self.position = record.seq + 1
@@ -103,14 +108,15 @@ class Player:
             yield record, step
         self.finished = True
 
-    def _next(self) -> Iterator[Fed]:
-        """What comes next, beginning with what was read ahead."""
+    def _next(self) -> Iterator[tuple[Fed, int]]:
+        """What comes next with its now_ns (0 while nobody asks for it), beginning with what was read ahead."""
         held, self._held = self._held, None
         if held is not None:
             yield held
+        clock = self._clock
         try:
-            for fed in self._feed:  # noqa: UP028  # `yield from` would close the feed together with this generator
-                yield fed
+            for fed in self._feed:
+                yield fed, 0 if clock is None else clock.advance(fed[0])
         except Exception:
             self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
             raise
@@ -131,7 +137,7 @@ class Player:
 
     def decision_digest(self) -> str:
         """SHA-256 (hex) of the decisions taken so far."""
-        return state.decision_digest(self.engine)
+        return state.decision_digest()
 
     def _jump(self, until_ns: int | None, until_seq: int | None) -> None:
         found = checkpoints.nearest(self.tape, seq=until_seq, now_ns=until_ns)

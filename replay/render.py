@@ -4,14 +4,23 @@ Knows words, columns and units. Must not know how an answer was found.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core.messages.types import Level
 from core.money import format_price, format_size
-from replay.books import BookAt, GridReport
-from replay.run import Comparison, Run
-from replay.summary import Info
 from replay.when import format_duration, format_time
+
+if TYPE_CHECKING:
+    from capture.tape.recovery import RecoveryReport
+    from capture.tape.verify import VerifyReport
+    from replay.books import BookAt, GridReport
+    from replay.cut import CutReport
+    from replay.demo import Demo
+    from replay.exporter import ExportReport
+    from replay.importer import ImportReport
+    from replay.rebuild import RebuildReport
+    from replay.run import Comparison, Run
+    from replay.summary import Info
 
 LISTED: Final = 20
 """Longest list shown to people; `--json` has all of it."""
@@ -20,7 +29,7 @@ LADDER_LEVELS: Final = 10
 """Levels of a side that fit a small terminal."""
 
 
-def info_lines(info: Info) -> Iterator[str]:
+def info_lines(info: "Info") -> Iterator[str]:
     """What is in a tape."""
     span = format_duration(info.last_ns - info.first_ns)
     yield f"tape         {info.tape}  ({info.environment}{', filtered' if info.filtered else ''})"
@@ -44,7 +53,7 @@ def info_lines(info: Info) -> Iterator[str]:
     )
 
 
-def _per_frame(info: Info) -> str:
+def _per_frame(info: "Info") -> str:
     return f", {info.bytes / info.frames:.1f} a frame" if info.frames else ""
 
 
@@ -87,7 +96,7 @@ def _short(lines: Iterable[str]) -> Iterator[str]:
         yield f"  ... and {hidden} more (--json lists all)"
 
 
-def run_lines(run: Run) -> Iterator[str]:
+def run_lines(run: "Run") -> Iterator[str]:
     """What a replay gave."""
     yield f"replayed     {run.records:,} records, {run.frames:,} frames by the path {run.path}"
     yield f"speed        {run.frames_per_s:,.0f} frames a second ({run.wall_s:.2f} s)"
@@ -98,7 +107,7 @@ def run_lines(run: Run) -> Iterator[str]:
     yield f"decisions    {run.decision_digest}"
 
 
-def comparison_lines(comparison: Comparison) -> Iterator[str]:
+def comparison_lines(comparison: "Comparison") -> Iterator[str]:
     """What holding the two paths against each other gave."""
     for run in (comparison.by_bytes, comparison.by_columns):
         yield f"{run.path:<12} {run.frames:,} frames, {run.frames_per_s:,.0f} a second, state {run.state_digest}"
@@ -109,7 +118,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         yield f"DIFFERENT    the states part within {span}; `tapedeck rebuild` decodes the tape again"
 
 
-def book_lines(book: BookAt) -> Iterator[str]:
+def book_lines(book: "BookAt") -> Iterator[str]:
     """A ladder: offers of yes (what no bids for) above, bids for yes below, best prices in the middle."""
     trust = "trusted" if book.trusted else "NOT TRUSTED: something may be missing from it"
     yield f"{book.market}  at {format_time(book.at_ns)}  {trust}"
@@ -129,7 +138,7 @@ def book_lines(book: BookAt) -> Iterator[str]:
         yield f"  {'':>8}  {'':>14}    {'...':>9}    {len(book.yes) - LADDER_LEVELS} more levels"
 
 
-def _spread(book: BookAt) -> str:
+def _spread(book: "BookAt") -> str:
     best_yes: Level | None = book.yes[-1] if book.yes else None
     best_no: Level | None = book.no[-1] if book.no else None
     if best_yes is None or best_no is None:
@@ -138,10 +147,80 @@ def _spread(book: BookAt) -> str:
     return format_price(spread) if spread >= 0 else "crossed"
 
 
-def grid_lines(report: GridReport) -> Iterator[str]:
+def grid_lines(report: "GridReport") -> Iterator[str]:
     """What was written."""
     if not report.instants:
         yield f"{report.out}: no instant of the grid lies on the tape"
         return
     yield f"{report.out}: {report.rows:,} rows, {report.instants:,} instants, {report.markets} markets"
     yield f"from {format_time(report.first_ns)} to {format_time(report.last_ns)}"
+
+
+def import_lines(report: "ImportReport") -> Iterator[str]:
+    """What was imported, and what its owner should know."""
+    kinds = ", ".join(sorted({source.dialect for source in report.sources}))
+    yield f"{report.out}: {report.frames:,} frames from {len(report.sources)} files ({kinds})"
+    yield f"from {format_time(report.first_ns)} to {format_time(report.last_ns)}, {report.segments} segments"
+    yield from (f"incomplete: {text}" for text in report.torn)
+    yield from (f"hint: {text}" for text in report.hints)
+    if report.skipped:
+        yield f"passed over, being no recordings: {_listed(report.skipped, 4)}"
+
+
+def verify_lines(report: "VerifyReport") -> Iterator[str]:
+    """Every problem with file, place and remedy; then whether the tape is whole."""
+    for problem in report.problems:
+        place = f", {problem.place}" if problem.place else ""
+        yield f"DAMAGE  {problem.file}{place}: {problem.what}; {problem.remedy}"
+    yield from (f"note    {note}" for note in report.notes)
+    checked = f"{report.segments} segments, {report.records:,} records checked"
+    if report.problems:
+        yield f"{report.path}: NOT WHOLE, {len(report.problems)} problems; {checked}"
+    elif report.ended == "unproven":
+        yield f"{report.path}: whole as far as it goes, but its end is unproven: nothing says that the recorder"
+        yield f"stopped there; `tapedeck recover` puts that on the tape; {checked}"
+    else:
+        yield f"{report.path}: whole; {checked}; ended: {report.ended}"
+
+
+def recovery_lines(report: "RecoveryReport") -> Iterator[str]:
+    """What was done, what could not be, and what there is now."""
+    yield from report.actions or ("nothing to do",)
+    yield from (f"LOST    {problem}" for problem in report.problems)
+    yield f"{report.path}: {report.records:,} records in {report.segments} segments; ended: {report.ended}"
+
+
+def rebuild_lines(report: "RebuildReport") -> Iterator[str]:
+    """What decoding again changed."""
+    size = f"{report.bytes_before:,} bytes before, {report.bytes_after:,} after"
+    yield f"{report.tape}: {report.segments} segments decoded again, {report.replaced} came out different; {size}"
+    if report.skipped:
+        yield f"{report.skipped} archived or pruned segments were left out"
+
+
+def cut_lines(report: "CutReport") -> Iterator[str]:
+    """What was cut."""
+    start = "with the state before it" if report.carried else "from the beginning of a session"
+    yield f"{report.out}: {report.records:,} records, {report.frames:,} frames, {start}"
+    yield f"from {format_time(report.first_ns)} to {format_time(report.last_ns)}"
+    if report.dropped or report.too_late:
+        yield f"left out {report.dropped:,} frames of other markets, {report.too_late:,} that came too late to count"
+
+
+def export_lines(report: "ExportReport") -> Iterator[str]:
+    """What was written."""
+    yield f"{report.out}: {report.frames:,} frames, {report.bytes:,} bytes"
+    if report.skipped:
+        skipped = ", ".join(f"{count:,} {name}" for name, count in report.skipped.items())
+        yield f"without a line of their own in this format: {skipped}"
+
+
+def demo_lines(demo: "Demo") -> Iterator[str]:
+    """The picture at the end."""
+    yield "5. and this is one market's book at the last instant, prices in dollars:"
+    yield ""
+    yield from book_lines(demo.book)
+    yield ""
+    ratio = demo.recording_bytes / demo.tape_bytes
+    yield f"{demo.wall_s:.1f} s. Tape: {demo.tape_bytes:,} bytes, the gzipped recording {ratio:.1f} times as many."
+    yield "Next: tapedeck import YOUR-RECORDING --out tapes/first, then tapedeck info tapes/first"

@@ -9,8 +9,8 @@ import msgspec
 
 from capture.tape.reader import Tape
 from core.engine import Step
+from core.gaps import Gap
 from core.records import Kind, Record, Session, decode_opened, decode_session
-from core.session import Gap
 from replay.player import Player
 from replay.progress import Progress, silent
 

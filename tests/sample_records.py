@@ -1,9 +1,16 @@
-"""Records as a recorder would write them, for tests of the tape: the same for the same arguments, one a millisecond."""
+"""Records and small tapes as a recorder would write them: the same for the same arguments, a record a millisecond."""
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from capture.tape.disk import SystemDisk
+from capture.tape.hotlog import HotSegment
+from capture.tape.layout import FORMAT_VERSION, Label, Layout
+from capture.tape.manifest import Manifest
+from capture.tape.schema import RawBatch
+from capture.tape.sealer import create_tape, seal_batch
 from core.records import Kind, Opened, Record, Session, encode_payload
 
 DAY: Final = "2026-08-11"
@@ -87,3 +94,37 @@ def _trade(market: str, rng: random.Random) -> bytes:
         f'"yes_price_dollars":"0.{price:04d}","no_price_dollars":"{(10_000 - price) / 10_000:.4f}",'
         f'"count_fp":"{rng.randrange(1, 99)}.00","taker_side":"yes","ts":1786410000,"ts_ms":1786410000123}}}}\n'
     ).encode()
+
+
+def sealed_tape(root: Path, records: Sequence[Record], rows: int = 100) -> Manifest:
+    """A tape with these records in sealed segments of so many rows."""
+    manifest = create_tape(root, Label(FORMAT_VERSION, f"uuid-of-{root.name}", "test"))
+    seal_more(manifest, records, rows)
+    return manifest
+
+
+def seal_more(manifest: Manifest, records: Sequence[Record], rows: int = 100) -> None:
+    """Append sealed segments of so many rows."""
+    for start in range(0, len(records), rows):
+        seal_batch(manifest, RawBatch.of(records[start : start + rows]))
+
+
+def hot_segment(root: Path, number: int, records: Sequence[Record], previous_crc: int = 0) -> int:
+    """Write a hot segment with these records (at least one); its last crc."""
+    path = Layout(root).hot(number)
+    segment = HotSegment.create(path, number, records[0].seq, previous_crc, disk=SystemDisk())
+    for record in records:
+        segment.append(record)
+    segment.sync()
+    segment.close()
+    return segment.mark().crc
+
+
+def mixed_tape(root: Path, records: Sequence[Record], *, sealed: int, rows: int = 100) -> Manifest:
+    """A tape whose first `sealed` records are in sealed segments, the others in two hot segments."""
+    manifest = sealed_tape(root, records[:sealed], rows)
+    middle = (sealed + len(records)) // 2
+    number = (manifest.last.number if manifest.last else 0) + 1
+    crc = hot_segment(root, number, records[sealed:middle])
+    hot_segment(root, number + 1, records[middle:], crc)
+    return manifest

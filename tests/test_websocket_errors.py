@@ -253,9 +253,7 @@ def test_a_number_of_the_frame_beyond_64_bits_or_of_another_kind_is_refused(name
 # --- names and missing or changed fields (X5, X6, J7, J12)
 
 
-@pytest.mark.parametrize(
-    "name", ["KX\0A", "KX\u0410-look-alike", "kxa", "K" * 300, "=cmd()", "../../etc", 'a"b\\c', "🙂"]
-)
+@pytest.mark.parametrize("name", ["KX\0A", "KX\u0410", "kxa", "K" * 300, "=cmd()", "../../etc", 'a"b\\c', "🙂"])
 def test_a_ticker_is_an_opaque_key(name: str) -> None:
     for payload in (delta(market_ticker=name), snapshot(market_ticker=name), trade(market_ticker=name)):
         message = decode(payload)

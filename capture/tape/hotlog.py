@@ -131,20 +131,20 @@ class HotSegment:
 
         Asserts that seq follows the record before; ValueError when a field does not fit the format.
         """
-        assert record.seq == self._next_seq, f"seq {record.seq} after {self._next_seq - 1}"
-        payload = record.payload
+        seq, payload = record.seq, record.payload
         length = len(payload)
+        assert seq == self._next_seq, f"seq {seq} after {self._next_seq - 1}"
         if length > MAX_PAYLOAD:
             raise ValueError(f"a payload of {length} bytes; the limit is {MAX_PAYLOAD}")
         try:
-            kind = record.kind | record.connection << 8
-            body = _pack(length, kind, record.seq, record.mono_ns, record.at_ns) + payload
+            head = _pack(length, record.kind | record.connection << 8, seq, record.mono_ns, record.at_ns)
         except struct.error as error:
-            raise ValueError(f"record {record.seq} does not fit the hot log: {error}") from None
+            raise ValueError(f"record {seq} does not fit the hot log: {error}") from None
+        body = head + payload
         crc = _crc32(body, self._crc)
         self._put(body + crc.to_bytes(4, "little"))
         self._crc = crc
-        self._next_seq += 1
+        self._next_seq = seq + 1
 
     def _put(self, data: bytes) -> None:
         """Write all of `data` or none of it."""
@@ -153,7 +153,7 @@ class HotSegment:
         length = len(data)
         try:
             done = self._write(self._fd, data)
-            while done < length:  # short: what stopped it shows when the rest is written
+            while done != length:  # short: what stopped it shows when the rest is written
                 more = self._write(self._fd, data[done:])
                 if not more:
                     raise OSError(errno.EIO, "the disk took no more bytes")

@@ -74,13 +74,11 @@ class Entry(Facts, frozen=True, kw_only=True):
 
 
 class Genesis(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="genesis"):
-    """First line: what tape this is, and the hash of its label."""
+    """First line: what tape this is. Holds the whole label, so that either can be made again from the other."""
 
     prev: str = ""
     format: int
-    uuid: str
-    environment: str
-    label_sha256: str
+    label: Label
 
 
 class Sealed(Facts, frozen=True, kw_only=True, tag_field="line", tag="segment"):
@@ -143,6 +141,11 @@ def chain_after(after: str, raw: str) -> str:
     return sha256(bytes.fromhex(after) + bytes.fromhex(raw)).hexdigest()
 
 
+def facts_of(entry: Entry) -> Facts:
+    """What the segment file itself says."""
+    return Facts(**{name: getattr(entry, name) for name in Facts.__struct_fields__})
+
+
 def encode_line(line: Line) -> bytes:
     """A line as it lies in the file."""
     body = msgspec.json.encode(line)
@@ -151,7 +154,7 @@ def encode_line(line: Line) -> bytes:
 
 def genesis_line(label: Label) -> Genesis:
     """The first line of the manifest of a tape with this label."""
-    return Genesis(format=label.format, uuid=label.uuid, environment=label.environment, label_sha256=label.digest())
+    return Genesis(format=label.format, label=label)
 
 
 def segment_file(layout: Layout, facts: Facts) -> str:

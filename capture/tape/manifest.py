@@ -102,7 +102,7 @@ class Manifest:
         """What the next segment follows."""
         if self.last:
             return self.last.chain
-        return chain_start(self.genesis.uuid) if self.genesis else ""
+        return chain_start(self.genesis.label.uuid) if self.genesis else ""
 
     def entry(self, number: int) -> Entry | None:
         """The segment of that number, None when it was never sealed."""

@@ -3,6 +3,7 @@
 Knows the reserve file and the bookkeeping of one outage. Must not know the log.
 """
 
+import contextlib
 import errno
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,10 @@ class Reserve:
             self._disk.reserve(self._path, self._size, min(SPARE, self._size))
 
     def release(self) -> None:
-        """Give the space up; OSError when the disk refuses even that."""
+        """Give the space up, if the disk lets us; what stays is cleared by the next recovery."""
         if self._size:
-            self._disk.unlink(self._path)
+            with contextlib.suppress(OSError):
+                self._disk.unlink(self._path)
 
 
 @dataclass(slots=True)

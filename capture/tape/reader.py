@@ -33,6 +33,17 @@ class Ended(StrEnum):
     RECORDING = "recording"  # somebody writes it now
 
 
+def ended_by(kind: int) -> Ended:
+    """What a last record of that kind says about the end of a tape that nobody writes."""
+    match kind:
+        case Kind.CLEAN_STOP:
+            return Ended.CLEAN_STOP
+        case Kind.GAP_OPEN:
+            return Ended.GAP
+        case _:
+            return Ended.UNPROVEN
+
+
 class Tape:
     """A tape, open for reading. Others may record and seal it meanwhile: what is read is what is there when read.
 
@@ -138,13 +149,7 @@ class Tape:
                 source = self._find_beyond(source.next_seq, source.number)
         except TapeError:
             return Ended.UNPROVEN
-        match kind:
-            case Kind.CLEAN_STOP if sound:
-                return Ended.CLEAN_STOP
-            case Kind.GAP_OPEN if sound:
-                return Ended.GAP
-            case _:
-                return Ended.UNPROVEN
+        return ended_by(kind) if sound else Ended.UNPROVEN
 
     def _sources(self, from_seq: int) -> Iterator["_Sealed | _Hot"]:
         """What holds the records from that seq on, one segment after the other."""
@@ -296,7 +301,7 @@ def label_problem(layout: Layout, manifest: Manifest, *, refuse: bool = False) -
             digest = ""
         except OSError as error:
             raise disk_error(error, layout.label, "read the label") from error
-        if digest != manifest.genesis.label_sha256:
+        if digest != manifest.genesis.label.digest():
             what = "is altered" if digest else "is missing"
             problem = f"{layout.label}: {what}; run `tapedeck recover`, or restore it from a copy of the tape"
     if problem and refuse:

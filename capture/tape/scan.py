@@ -235,7 +235,9 @@ def _resume(tail: bytes, next_seq: int, crc: int) -> int | None:
     for at in _candidates(tail, next_seq):
         length = HEAD.unpack_from(tail, at)[0]
         budget -= length
-        if budget < 0 or _is_record(tail, at, int.from_bytes(tail[at - 4 : at], "little")):
+        if budget < 0:
+            return None
+        if _is_record(tail, at, int.from_bytes(tail[at - 4 : at], "little")):
             return at
     return None
 

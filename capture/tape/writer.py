@@ -31,7 +31,7 @@ from capture.tape.log import HotLog
 from capture.tape.manifest import Manifest
 from capture.tape.outage import Reserve
 from capture.tape.recorder import Recorder, WriterOptions
-from capture.tape.recovery import recover_locked
+from capture.tape.recovery import RecoveryReport, recover_locked
 from capture.tape.sealer import create_tape, seal_hot_segment
 from core.records import Kind, Session, StoredGap, encode_payload
 
@@ -44,7 +44,7 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
     """The one writer of a tape, made by `create` or `open`; any thread may append. Close it, or use it with `with`.
 
     Every method may raise DiskError (the disk refuses; recording resumes by itself) and TapeError (closed, or stopped
-    by a fault of our own).
+    by a fault of our own). recovery: what `open` found and did, None after `create`.
     """
 
     def __init__(self, lock: TapeLock, manifest: Manifest, *, clock: Clock, options: WriterOptions, disk: Disk) -> None:
@@ -54,6 +54,7 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
         self._lock = threading.Lock()
         self._is_eager = not options.sync_interval_s
         self._is_closed = False
+        self.recovery: RecoveryReport | None = None
         reserve = Reserve(layout.reserve, options.reserve_bytes, disk)
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
@@ -127,13 +128,15 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
             )
         lock = TapeLock(Layout(path).lock)
         try:
-            recover_locked(path)
+            report = recover_locked(path)
             _require_space(path, options)
             manifest = Manifest.load(Layout(path))
         except BaseException:
             lock.release()
             raise
-        return _begin(lock, manifest, session, clock=clock, options=options, disk=disk)
+        writer = _begin(lock, manifest, session, clock=clock, options=options, disk=disk)
+        writer.recovery = report
+        return writer
 
     @property
     def head_seq(self) -> int:

@@ -15,6 +15,8 @@ EARLIEST_NS: Final = 946_684_800 * 10**9  # 2000-01-01: an earlier receive time 
 LATEST_NS: Final = 4_102_444_800 * 10**9  # 2100-01-01
 MAX_CONNECTION: Final = (1 << 24) - 1  # what the hot log can hold
 
+MAX_REST: Final = 16 << 20  # bytes between two records that belong to neither; a blank line is what real ones have
+
 
 class Item(msgspec.Struct, frozen=True):
     """A record's own part, before it has a place in a tape; fields as in core.records.Record."""
@@ -97,22 +99,25 @@ class LineReader:
 
     def _each(self, text: bytes) -> Rows:
         rows = Rows([], [], [], [], [])
-        offset, rest = 0, self._rest
+        start, end, rest = 0, 0, self._rest
         for number, line in enumerate(io.BytesIO(text)):  # splits at \n alone, as splitlines() does not
             try:
                 item = self._one(line) if line.strip() else None
             except (ValueError, RecursionError) as error:
-                raise BadLineError(number, offset, _brief(error)) from error
-            offset += len(line)
-            rest += line
-            if item is not None:
-                rows.at_ns.append(item.at_ns)
-                rows.connection.append(item.connection)
-                rows.kind.append(item.kind)
-                rows.payloads.append(item.payload)
-                rows.sources.append(None if rest == self._dialect.line(item) else rest)
-                rest = b""
-        self._rest = rest
+                raise BadLineError(number, end, _brief(error)) from error
+            end += len(line)
+            if item is None:
+                continue
+            stretch = rest + text[start:end]
+            rows.at_ns.append(item.at_ns)
+            rows.connection.append(item.connection)
+            rows.kind.append(item.kind)
+            rows.payloads.append(item.payload)
+            rows.sources.append(None if stretch == self._dialect.line(item) else stretch)
+            start, rest = end, b""
+        if len(rest) + end - start > MAX_REST:
+            raise BadLineError(0, 0, f"more than {MAX_REST:,} bytes before it hold no frame")
+        self._rest = rest + text[start:]
         return rows
 
 

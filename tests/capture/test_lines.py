@@ -8,6 +8,7 @@ from capture.tape.lines import (
     Archived,
     Entry,
     FileMark,
+    Genesis,
     Pruned,
     Replaced,
     Sealed,
@@ -17,6 +18,7 @@ from capture.tape.lines import (
     changed,
     decode_line,
     encode_line,
+    facts_of,
     genesis_line,
 )
 
@@ -55,9 +57,10 @@ def test_a_line_reads_back_as_it_was_written(line: Sealed) -> None:
 
 
 def test_the_first_line_names_the_label() -> None:
-    label = Label(1, "uuid", "prod")
-    line = genesis_line(label)
-    assert (line.format, line.uuid, line.environment, line.label_sha256) == (1, "uuid", "prod", label.digest())
+    label = Label(1, "uuid", "prod", writer="someone")
+    line = decode_line(encode_line(genesis_line(label)))
+    assert isinstance(line, Genesis)
+    assert (line.format, line.label, line.label.digest()) == (1, label, label.digest())
 
 
 def test_any_changed_bit_and_any_cut_of_a_line_is_seen() -> None:
@@ -93,6 +96,12 @@ def test_an_archived_segment_tells_its_place_and_a_pruned_one_that_it_is_gone() 
     archived = changed(ENTRY, Archived(number=3, place="s3://bucket/3", sha256="ff"))
     assert (archived.state, archived.place, archived.sha256) == (State.ARCHIVED, "s3://bucket/3", "ff")
     assert changed(archived, Pruned(number=3)).state == State.PRUNED
+
+
+def test_an_entry_holds_the_facts_of_its_file() -> None:
+    facts = facts_of(ENTRY)
+    assert all(getattr(facts, name) == getattr(ENTRY, name) for name in facts.__struct_fields__)
+    assert not isinstance(facts, Entry)
 
 
 def test_an_entry_that_was_never_replaced_accepts_no_other_file() -> None:

@@ -55,7 +55,7 @@ def test_a_new_manifest_names_its_tape_and_no_segment(tmp_path: Path) -> None:
     manifest = new_manifest(tmp_path)
     again = Manifest.load(manifest.layout)
     for each in (manifest, again):
-        assert each.genesis == Genesis(format=1, uuid="a-uuid", environment="test", label_sha256=LABEL.digest())
+        assert each.genesis == Genesis(format=1, label=LABEL)
         assert (each.entries, each.last, each.next_seq, each.faults) == ((), None, 0, [])
         assert each.chain == chain_start("a-uuid")
     assert manifest.layout.manifest.stat().st_mode & 0o777 == 0o600
@@ -200,7 +200,7 @@ def test_a_manifest_that_someone_else_changed_is_not_appended_to(tmp_path: Path)
 
 def test_a_newer_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     manifest = new_manifest(tmp_path)
-    newer = Genesis(format=9, uuid="a-uuid", environment="test", label_sha256="")
+    newer = Genesis(format=9, label=LABEL)
     with pytest.raises(TapeFormat, match=r"format version 9.*up to 1"):
         rewrite(manifest, [encode_line(newer)])
 

@@ -61,7 +61,7 @@ def grid_of(script: Script, tmp_path: Path, grid: Grid) -> list[dict[str, Any]]:
     report = book_every(script.tape(tmp_path / "tape", segment_records=7), grid, out)
     rows: list[dict[str, Any]] = pq.read_table(out).to_pylist()
     assert report.rows == len(rows)
-    assert report.instants == len({row["at_ns"] for row in rows}) or not rows
+    assert report.instants >= len({row["at_ns"] for row in rows})
     return rows
 
 
@@ -92,9 +92,7 @@ def test_a_row_says_what_the_player_says(tmp_path: Path) -> None:
 
 
 def test_a_grid_may_be_limited_in_time_and_to_markets(tmp_path: Path) -> None:
-    grid = Grid(
-        every_ns=SECOND, from_ns=START_NS + 2 * SECOND, to_ns=START_NS + 4 * SECOND, markets=("KXTEST-B",)
-    )
+    grid = Grid(every_ns=SECOND, from_ns=START_NS + 2 * SECOND, to_ns=START_NS + 4 * SECOND, markets=("KXTEST-B",))
     rows = grid_of(two_markets(), tmp_path, grid)
     assert [(row["at_ns"] - START_NS) // SECOND for row in rows] == [2, 3, 4]
     assert [row["trusted"] for row in rows] == [False, True, True]

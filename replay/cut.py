@@ -1,0 +1,231 @@
+"""A smaller tape from a tape: a stretch of time, some markets, and the state before it carried along.
+
+Knows what a cut must say in records so that its books equal the original's at every instant inside it. Must not know
+how a tape comes into its place (`replay.assembly`).
+
+In a cut by market numbering proves nothing any more. So what the original showed by it is said in records: a missing
+number or a stall as a GAP_CLOSE where it was found, a reconnect as an OPENED; and frames that came too late by their
+number, which changed nothing, are left out, for here they could not be told from good ones.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from capture.tape.errors import TapeError
+from capture.tape.layout import FORMAT_VERSION, Label, day_number
+from capture.tape.reader import Tape
+from capture.tape.schema import GROUP_ROWS, RawBatch
+from core.changes import Rejected
+from core.engine import Engine, Step
+from core.gaps import RECONNECT, SEQUENCE, STALL, Gap
+from core.records import Coverage, Kind, Opened, Record, Session, StoredGap, decode_session, encode_payload
+from replay.assembly import Assembly
+from replay.books import require_markets
+from replay.player import Player
+from replay.progress import Progress, silent
+
+SEGMENT_BYTES: Final = 64 << 20  # a segment of enormous frames is sealed sooner, so that memory stays bounded
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """What to keep: from one instant to another (Unix ns by `now_ns`, both included; None = no limit); markets,
+    empty = all. What belongs to no market (connections, replies, frames that say nothing) is kept in either case."""
+
+    from_ns: int | None = None
+    to_ns: int | None = None
+    markets: tuple[str, ...] = ()
+
+
+class CutReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was cut. dropped: frames of other markets; too_late: frames of these that the original refused by number.
+
+    carried: the cut begins with the state before it. first_ns, last_ns: `now_ns` (Unix ns).
+    """
+
+    out: str
+    records: int
+    frames: int
+    dropped: int
+    too_late: int
+    carried: bool
+    first_ns: int
+    last_ns: int
+    segments: int
+
+
+def cut(tape: Tape, out: Path, selection: Selection, progress: Progress = silent) -> CutReport:
+    """Make the tape `out` of a part of another; whole or not at all. Progress in records of the original.
+
+    Raises MarketNotFound, TapeError when `out` exists or nothing lies in the selection, TapeDamaged, DiskError.
+    """
+    require_markets(tape, selection.markets)
+    uuid = _uuid(tape.label.uuid, repr(selection))
+    with Assembly(out, Label(FORMAT_VERSION, uuid, tape.environment)) as assembly:
+        work = _Cut(tape, selection, progress)
+        for batch in _batches(work.records()):
+            assembly.seal(batch)
+        if not work.count:
+            raise TapeError(f"{tape.path}: holds no record in that stretch of time; `tapedeck info` shows its times")
+        assembly.finish()
+    return work.report(out, assembly.segments)
+
+
+def _uuid(*parts: str) -> str:
+    """A name that the same cut of the same tape always gets."""
+    return str(UUID(bytes=sha256("\n".join(parts).encode()).digest()[:16], version=5))
+
+
+def _batches(records: Iterable[Record]) -> Iterator[RawBatch]:
+    """Records in segments: of one UTC day (times that go back do not begin one), bounded in rows and bytes."""
+    held: list[Record] = []
+    size, day = 0, -1
+    for record in records:
+        if held and (len(held) >= GROUP_ROWS or size >= SEGMENT_BYTES or day_number(record.at_ns) > day):
+            yield RawBatch.of(held)
+            held, size = [], 0
+        if not held:
+            day = day_number(record.at_ns)
+        held.append(record)
+        size += len(record.payload)
+    if held:
+        yield RawBatch.of(held)
+
+
+class _Cut:
+    """One cut: yields the records of the new tape."""
+
+    def __init__(self, tape: Tape, selection: Selection, progress: Progress) -> None:
+        self.count = self._frames = self._dropped = self._too_late = 0
+        self._first_ns = self._last_ns = 0
+        self._carried = False
+        self._tape, self._selection, self._progress = tape, selection, progress
+        self._kept = frozenset(selection.markets)
+        self._last_gap = 0  # every gap is reported when it opens, and again when it closes
+
+    def records(self) -> Iterator[Record]:
+        """The new tape's records, numbered from 0."""
+        for seq, record in enumerate(self._unnumbered()):
+            self.count += 1
+            self._frames += record.kind <= Kind.FRAME_CLOSE
+            yield Record(seq, record.at_ns, record.mono_ns, record.connection, record.kind, record.payload)
+
+    def report(self, out: Path, segments: int) -> CutReport:
+        """What was cut, once it is."""
+        return CutReport(
+            out=str(out),
+            records=self.count,
+            frames=self._frames,
+            dropped=self._dropped,
+            too_late=self._too_late,
+            carried=self._carried,
+            first_ns=self._first_ns,
+            last_ns=self._last_ns,
+            segments=segments,
+        )
+
+    def _unnumbered(self) -> Iterator[Record]:
+        from_ns, to_ns = self._selection.from_ns, self._selection.to_ns
+        player = Player(self._tape, start="beginning" if from_ns is None else "checkpoint")
+        if from_ns is not None:
+            player.advance(until_ns=from_ns - 1)
+        carried = self._carry(player) if player.position else None
+        self._last_gap = player.engine.connections.save().last_gap
+        last: Record | None = None
+        for record, step in player.play(until_ns=to_ns):
+            if last is None:
+                self._first_ns = step.now_ns
+                if carried is not None and record.kind != Kind.SESSION:
+                    self._carried = True
+                    yield carried
+            last = record
+            self._last_ns = step.now_ns
+            yield from self._kept_of(record, step, player.engine) if self._kept else (record,)
+            self._progress(player.position, self._tape.head_seq + 1)
+        if last is not None and last.kind != Kind.CLEAN_STOP:
+            yield _with(last, Kind.CLEAN_STOP, 0, b"")
+
+    def _carry(self, player: Player) -> Record:
+        """A SESSION that goes on from where the player stands, on the same clock."""
+        engine, timeline = player.engine, player.engine.save().timeline
+        since_ns = engine.now_ns - timeline.base_ns
+        mono_ns = timeline.base_mono_ns + since_ns if timeline.base_mono_ns else 0
+        before = _session_before(self._tape, player.position)
+        session = msgspec.structs.replace(
+            before,
+            uuid=_uuid(self._tape.label.uuid, before.uuid, repr(self._selection)),
+            coverage=self._coverage(before.coverage),
+            base=engine.base_state(self._kept),
+        )
+        return Record(0, engine.now_ns, mono_ns, 0, Kind.SESSION, encode_payload(session))
+
+    def _coverage(self, coverage: Coverage) -> Coverage:
+        if not self._kept:
+            return coverage
+        return msgspec.structs.replace(coverage, connections=True, control=False, filtered=True)
+
+    def _kept_of(self, record: Record, step: Step, engine: Engine) -> Iterator[Record]:
+        """What the cut says where the original has this record."""
+        if record.kind == Kind.SESSION:
+            yield self._session(record, engine)
+            return
+        if record.kind <= Kind.FRAME_CLOSE:
+            for gap in step.gaps:
+                if gap.number > self._last_gap:
+                    self._last_gap = gap.number
+                    yield from self._tell(gap, record, step.now_ns)
+        market = getattr(step.message, "market", "")
+        if market and market not in self._kept:
+            self._dropped += 1
+        elif step.change is Rejected.OUT_OF_ORDER:
+            self._too_late += 1
+        else:
+            yield record
+
+    def _session(self, record: Record, engine: Engine) -> Record:
+        session = decode_session(record.payload)
+        base = None if session.base is None else engine.base_state(self._kept)
+        changed = msgspec.structs.replace(session, coverage=self._coverage(session.coverage), base=base)
+        return _with(record, Kind.SESSION, record.connection, encode_payload(changed))
+
+    def _tell(self, gap: Gap, record: Record, now_ns: int) -> Iterator[Record]:
+        """Say in a record what only numbering or the silence between frames of all markets showed."""
+        markets = tuple(market for market in gap.markets if market in self._kept)
+        if gap.reason == RECONNECT:
+            yield _with(record, Kind.OPENED, gap.connection, encode_payload(Opened()))
+        elif gap.reason in (SEQUENCE, STALL) and (markets or not gap.markets):
+            missing = gap.got - gap.expected if gap.got and gap.expected else 0
+            stored = StoredGap(
+                gap.reason,
+                gap.connection,
+                gap.sid,
+                markets,
+                from_ns=gap.at_ns,
+                until_ns=gap.until_ns or now_ns,
+                missing=missing,
+                detail=f"expected {gap.expected} got {gap.got}" if missing else "",
+            )
+            yield _with(record, Kind.GAP_CLOSE, gap.connection, encode_payload(stored))
+
+
+def _with(record: Record, kind: Kind, connection: int, payload: bytes) -> Record:
+    """Another record of the same instant."""
+    return Record(record.seq, record.at_ns, record.mono_ns, connection, kind, payload)
+
+
+def _session_before(tape: Tape, position: int) -> Session:
+    """The session that the record before this seq belongs to."""
+    found = -1
+    for table in tape.tables(columns=["seq", "kind"]):
+        kinds, seqs = table.column("kind").to_numpy(), table.column("seq").to_numpy()
+        sessions = seqs[(kinds == Kind.SESSION) & (seqs < position)]
+        found = int(sessions[-1]) if len(sessions) else found
+        if int(seqs[-1]) >= position:
+            break
+    if found < 0:
+        return Session("", tape.environment)
+    return decode_session(next(tape.records(found, found)).payload)
