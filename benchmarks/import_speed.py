@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def main() -> None:
         for recording in found:
             importer = Importer(recording, place)
             importer()  # compiles, and reads the files from the disk
+            cases: dict[str, Callable[[], object]]
             cases = {"import": importer, "parse": partial(parse, recording), "unpack": partial(unpack, recording)}
             took = interleaved(cases)
             frames = len(recording.lines())

@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks.measure import QUICK, ratio, show
 
-FRAMES: Final = 2_000 if QUICK else 100_000
+FRAMES: Final = 2_000 if QUICK else 200_000
 LENGTHS: Final = (FRAMES, 10 * FRAMES)
 WORK: Final = ("nothing", "import", "append and seal", "replay, bytes", "replay, columns", "verify, deep")
 

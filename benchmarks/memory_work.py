@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from capture.tape.reader import Tape
-from capture.tape.verify import verify
 from capture.tape.recorder import WriterOptions
+from capture.tape.verify import verify
 from capture.tape.writer import TapeWriter
 from core.records import Kind, Session
 from replay import Player

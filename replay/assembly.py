@@ -62,7 +62,7 @@ class Assembly:
         self.out = out
         self.numbering = Numbering()
         self.segments = 0
-        _refuse_existing(out)
+        refuse_existing(out)
         _remove_leftovers(out)
         self._aside, self._lock = _claim(out)
         self._sealer = ThreadPoolExecutor(1, "sealer")
@@ -91,7 +91,7 @@ class Assembly:
         """Seal the rest and put the tape in its place, durably. Raises TapeError, DiskError."""
         while self._waiting:
             self._waiting.popleft().result()
-        _refuse_existing(self.out)
+        refuse_existing(self.out)
         try:
             (self._aside / "tape").rename(self.out)
             fsync_dir(self.out.parent)
@@ -113,7 +113,8 @@ class Assembly:
         self._lock.release()
 
 
-def _refuse_existing(out: Path) -> None:
+def refuse_existing(out: Path) -> None:
+    """Raises TapeError when something lies at the place of a new tape, be it a link to nowhere."""
     if os.path.lexists(out):
         raise TapeError(f"{out}: exists already; choose another name for the new tape, or remove it first")
 

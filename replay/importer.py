@@ -19,7 +19,7 @@ from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
 from capture.tape.schema import RawBatch
 from core.records import Coverage, Kind, Session, Source, StoredGap, encode_payload
-from replay.assembly import Assembly
+from replay.assembly import Assembly, refuse_existing
 from replay.dialects import BadLineError, Parser, Rows
 from replay.progress import Progress, silent
 from replay.sources import LINE_LIMIT, Lines, SourceFile
@@ -76,6 +76,7 @@ def import_recording(files: Sequence[Path], out: Path, options: ImportOptions | 
     Raises TapeError: no recording, a damaged or half line, overlapping files, `out` exists, the disk refuses.
     """
     options = options or ImportOptions()
+    refuse_existing(out)
     found = survey(files, options.line_limit)
     digest = sha256("\n".join([options.environment, *(item.id.sha256 for item in found.recordings)]).encode())
     label = Label(FORMAT_VERSION, _uuid(digest.digest()), options.environment)
@@ -188,7 +189,7 @@ class _Import:
 
     def _file(self, item: Recording, parser: Parser) -> None:
         torn: tuple[Lines | None, str] | None = None
-        with SourceFile(item.path, line_limit=self._options.line_limit) as file:
+        with SourceFile(item.path, line_limit=self._options.line_limit, size=item.id.size) as file:
             for lines in file.lines():
                 try:
                     rows = parser.parse(lines.text)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from capture.tape import checkpoints
 from capture.tape.reader import Tape
-from capture.tape.schema import Blobs, columns_of
+from capture.tape.schema import SCHEMA, Blobs, columns_of
 from core import columns, state
 from core.engine import Engine, Step
 from core.messages import Malformed, Message, decode
@@ -21,6 +21,9 @@ from core.store import MarketStateStore
 from core.timeline import Timeline
 
 PATHS: Final = ("bytes", "columns")
+COLUMNS: Final = tuple(name for name in SCHEMA.names if name != "source")
+"""What the column path reads: everything but an import's own spelling of its lines."""
+
 NEVER: Final = 1 << 63
 """Later than any time and any seq."""
 
@@ -156,16 +159,18 @@ class Player:
 
 def _by_columns(tape: Tape, from_seq: int) -> Iterator[Fed]:
     """Records with the messages that their columns hold; each column becomes a list once a table."""
-    for table in tape.tables(from_seq=from_seq):
-        typed = columns_of(table)
-        raw = (table.column(name).to_pylist() for name in ("seq", "at_ns", "mono_ns", "connection", "kind"))
+    for table in tape.tables(COLUMNS, from_seq):
+        if not table.num_rows:
+            continue
+        raw = [table.column(name).to_pylist() for name in ("seq", "at_ns", "mono_ns", "connection", "kind")]
         kept = Blobs.of_arrow(table.column("payload").combine_chunks())
-        ends = kept.ends.tolist()
-        row = -1
-        for seq, at_ns, mono_ns, connection, kind, message in zip(*raw, columns.messages(typed), strict=True):
-            row += 1
+        ends, first_seq = [0, *kept.ends.tolist()], raw[0][0]
+        for seq, at_ns, mono_ns, connection, kind, message in zip(
+            *raw, columns.messages(columns_of(table)), strict=True
+        ):
             if message is not None:
                 yield Record(seq, at_ns, mono_ns, connection, kind, b""), message
                 continue
-            payload = kept.data[ends[row - 1] if row else 0 : ends[row]].tobytes()
+            row = seq - first_seq
+            payload = kept.data[ends[row] : ends[row + 1]].tobytes()
             yield Record(seq, at_ns, mono_ns, connection, kind, payload), None

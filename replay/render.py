@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 LISTED: Final = 20
 """Longest list shown to people; `--json` has all of it."""
 
+_COVERED: Final = {
+    "connections": "connects and disconnects",
+    "control": "pings (a silence proves nothing)",
+    "sent": "commands",
+    "receive_time": "times of receipt",
+}
+
 LADDER_LEVELS: Final = 10
 """Levels of a side that fit a small terminal."""
 
@@ -37,6 +44,8 @@ def info_lines(info: "Info") -> Iterator[str]:
     yield f"records      {info.records:,}, of which frames {info.frames:,}"
     yield f"on disk      {info.bytes:,} bytes in {info.segments} segments{_per_frame(info)}"
     yield f"ended        {info.ended}"
+    missing = [_COVERED[name] for name, covered in info.covers.items() if not covered]
+    yield f"not recorded {', '.join(missing) or 'nothing is left out'}"
     yield f"markets      {len(info.markets)}: {_listed(info.markets, 4)}"
     yield from _counted("types", info.by_type)
     yield from _counted("malformed", info.malformed)
@@ -131,7 +140,7 @@ def book_lines(book: "BookAt") -> Iterator[str]:
         yield f"  {'...':>8}  {len(book.no) - len(shown)} more levels"
     for price, size in shown:
         yield f"  {format_price(price):>8}  {format_size(size):>14}    {format_price(10_000 - price):>9}"
-    yield f"  {'':>8}  {'':>14}    {_spread(book):-^9}"
+    yield f"  {'':>8}  {'spread':>14}    {_spread(book):>9}"
     for price, size in reversed(book.yes[-LADDER_LEVELS:]):
         yield f"  {'':>8}  {'':>14}    {format_price(price):>9}    {format_size(size):<14}"
     if len(book.yes) > LADDER_LEVELS:
@@ -142,7 +151,7 @@ def _spread(book: "BookAt") -> str:
     best_yes: Level | None = book.yes[-1] if book.yes else None
     best_no: Level | None = book.no[-1] if book.no else None
     if best_yes is None or best_no is None:
-        return ""
+        return "one side"
     spread = 10_000 - best_no[0] - best_yes[0]
     return format_price(spread) if spread >= 0 else "crossed"
 
@@ -173,14 +182,11 @@ def verify_lines(report: "VerifyReport") -> Iterator[str]:
         place = f", {problem.place}" if problem.place else ""
         yield f"DAMAGE  {problem.file}{place}: {problem.what}; {problem.remedy}"
     yield from (f"note    {note}" for note in report.notes)
-    checked = f"{report.segments} segments, {report.records:,} records checked"
-    if report.problems:
-        yield f"{report.path}: NOT WHOLE, {len(report.problems)} problems; {checked}"
-    elif report.ended == "unproven":
-        yield f"{report.path}: whole as far as it goes, but its end is unproven: nothing says that the recorder"
-        yield f"stopped there; `tapedeck recover` puts that on the tape; {checked}"
-    else:
-        yield f"{report.path}: whole; {checked}; ended: {report.ended}"
+    verdict = f"NOT WHOLE, {len(report.problems)} problems" if report.problems else "whole"
+    yield (
+        f"{report.path}: {verdict}; {report.segments} segments, {report.records:,} records checked; "
+        f"ended: {report.ended}"
+    )
 
 
 def recovery_lines(report: "RecoveryReport") -> Iterator[str]:

@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,9 +86,10 @@ class SourceFile:
     before its end (what it held until there has been yielded).
     """
 
-    def __init__(self, path: Path, *, line_limit: int = LINE_LIMIT) -> None:
-        """Raises TapeError when the file cannot be opened."""
+    def __init__(self, path: Path, *, line_limit: int = LINE_LIMIT, size: int = sys.maxsize) -> None:
+        """size: bytes of the file to read, though it may grow. Raises TapeError when it cannot be opened."""
         self.path = path
+        self._left = size
         self.consumed = 0
         self.truncated = False
         self._line_limit = line_limit
@@ -159,8 +161,9 @@ class SourceFile:
             ) from error
 
     def _read(self) -> bytes:
-        data = self._file.read(PIECE)
+        data = self._file.read(min(PIECE, self._left))
         self.consumed += len(data)
+        self._left -= len(data)
         return data
 
     def _pieces(self, head: bytes) -> Iterator[bytes]:

@@ -17,6 +17,9 @@ from replay.progress import Progress, silent
 SILENCE_NS: Final = 10_000_000_000
 """Longer than this without a frame is listed: the exchange pings every 10 s, busy markets speak far more often."""
 
+COVERED: Final = ("connections", "control", "sent", "receive_time")
+"""Parts of a recording that its recorder may have left out (core.records.Coverage)."""
+
 PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
 
 
@@ -45,7 +48,10 @@ class ConnectionRow(msgspec.Struct):
 
 
 class Info(msgspec.Struct, frozen=True):
-    """The answer of `tapedeck info`; times are Unix ns by `now_ns`, `bytes` is what the tape takes on disk."""
+    """The answer of `tapedeck info`; times are Unix ns by `now_ns`, `bytes` is what the tape takes on disk.
+
+    covers: what the recorders wrote down in every session; where it is false, absence proves nothing.
+    """
 
     tape: str
     environment: str
@@ -63,6 +69,7 @@ class Info(msgspec.Struct, frozen=True):
     bytes: int
     segments: int
     filtered: bool
+    covers: dict[str, bool]
     ended: str
     first_ns: int
     last_ns: int
@@ -97,6 +104,7 @@ def summarize(tape: Tape, progress: Progress = silent) -> Info:
         bytes=tape.bytes_on_disk,
         segments=len(tape.segments),
         filtered=any(session.coverage.filtered for session in fold.sessions),
+        covers={name: all(getattr(s.coverage, name) for s in fold.sessions) for name in COVERED},
         ended=str(tape.ended),
         first_ns=fold.first_ns,
         last_ns=player.now_ns,

@@ -69,9 +69,12 @@ def _files_of(directory: Path) -> Iterator[Path]:
 def _refuse_twins(recordings: Sequence[Recording]) -> None:
     seen: dict[str, Path] = {}
     for item in recordings:
-        other = seen.setdefault(item.id.sha256, item.path)
-        if other is not item.path:
+        other = seen.get(item.id.sha256)
+        if other == item.path:
+            raise TapeError(f"{other}: was given twice; name it once")
+        if other is not None:
             raise TapeError(f"{other} and {item.path} hold the same bytes; give the recording once")
+        seen[item.id.sha256] = item.path
 
 
 def _require(path: Path, line_limit: int) -> Recording:

@@ -121,9 +121,18 @@ def test_what_is_public_states_its_contract() -> None:
     bare = [
         name
         for name, node in DEFINITIONS
-        if name.split("/")[0] in PRODUCT and _is_public(name) and not ast.get_docstring(node)
+        if name.split("/")[0] in PRODUCT and _is_public(name) and not ast.get_docstring(node) and not _is_plain(node)
     ]
     assert bare == []
+
+
+def _is_plain(node: Function | ast.ClassDef) -> bool:
+    """A method of one statement: its name and its class's docstring say all there is to say."""
+    return isinstance(node, Function) and len(node.body) == 1 and positional_parameters(node) < len(_arguments(node))
+
+
+def _arguments(node: Function) -> list[ast.arg]:
+    return node.args.posonlyargs + node.args.args
 
 
 def _is_public(name: str) -> bool:

@@ -111,6 +111,10 @@ class FaultyDisk(SystemDisk):
         self._called("reserve")
         super().reserve(path, size, spare)
 
+    def rename(self, old: Path, new: Path) -> None:
+        self._called("rename")
+        super().rename(old, new)
+
     def unlink(self, path: Path) -> None:
         self._called("unlink")
         super().unlink(path)

@@ -35,6 +35,9 @@ class Disk(Protocol):
     def reserve(self, path: Path, size: int, spare: int) -> None:
         """Make a file whose `size` bytes are really allocated while `spare` more are free, or leave no file."""
 
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file another name in the same file system."""
+
     def unlink(self, path: Path) -> None:
         """Remove a file; one that is not there is fine."""
 
@@ -63,6 +66,9 @@ class SystemDisk:
             raise
         finally:
             os.close(fd)
+
+    def rename(self, old: Path, new: Path) -> None:
+        old.rename(new)
 
     def unlink(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):

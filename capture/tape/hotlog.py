@@ -184,6 +184,12 @@ class HotSegment:
         """Give up everything after the first `size` bytes; OSError when the disk does not let us."""
         self._disk.ftruncate(self._fd, size)
 
+    def rename(self, path: Path) -> None:
+        """Give the file another name, durably; OSError when that cannot be had."""
+        self._disk.rename(self.path, path)
+        self.path = path
+        self._disk.fsync_dir(path.parent)
+
     def close(self) -> None:
         """Close the descriptor; says nothing about durability."""
         with self._syncing:

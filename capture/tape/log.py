@@ -134,13 +134,17 @@ class HotLog:
         return False
 
     def _move(self) -> None:
-        """Leave a poisoned segment: append what is not durable to a new one. OSError: nothing has changed."""
+        """Leave a poisoned segment: append what is not durable to a new one. OSError: nothing has changed.
+
+        The new one is made aside: as part of the log it would hide what the old one still holds in the kernel.
+        """
         old, mark = self._segment, self._durable
-        fresh = self._create(mark.next_seq, _link(old, mark))
+        fresh = self._create(mark.next_seq, _link(old, mark), aside=True)
         try:
             for record in self._undurable:
                 fresh.append(record)
             fresh.sync()
+            fresh.rename(self._layout.hot(fresh.number))
         except OSError:
             fresh.discard()
             raise
@@ -151,10 +155,13 @@ class HotLog:
             old.cut(mark.offset)
         self._retire(old, mark)
 
-    def _create(self, base_seq: int, previous_crc: int) -> HotSegment:
+    def _create(self, base_seq: int, previous_crc: int, *, aside: bool = False) -> HotSegment:
         number = self._next_number
         self._next_number += 1  # used up even when this fails: what a failed attempt left must not be written over
-        return HotSegment.create(self._layout.hot(number), number, base_seq, previous_crc, disk=self._disk)
+        path = self._layout.hot(number)
+        if aside:
+            path = self._layout.tmp / f"{path.name}.partial"
+        return HotSegment.create(path, number, base_seq, previous_crc, disk=self._disk)
 
     def _publish(self, segment: HotSegment, mark: Mark) -> None:
         """Everything before `mark` of `segment` is durable."""

@@ -4,22 +4,25 @@ Knows where the record with the next seq is. Must not know what it means. Nothin
 where the tape is damaged, reading stops with TapeDamaged after everything before that place was yielded.
 """
 
+import contextlib
 import fcntl
 import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from hashlib import sha256
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 from capture.tape import schema, segment
 from capture.tape.errors import DiskError, TapeDamaged, TapeError, TapeFormat, disk_error
+from capture.tape.hotlog import Header
 from capture.tape.layout import Label, Layout, hot_numbers, read_label, sealed_files
 from capture.tape.lines import Entry, State
 from capture.tape.manifest import Manifest
-from capture.tape.scan import SegmentReader, Verdict, read_header
+from capture.tape.salvage import joins
+from capture.tape.scan import Scan, SegmentReader, Verdict, read_header
 from core.records import Kind, Record
 from core.shapes import ShapeBook
 
@@ -93,7 +96,7 @@ class Tape:
         or pruned.
         """
         found = chain.from_iterable(source.records() for source in self._sources(from_seq))
-        return found if until_seq is None else takewhile(lambda record: record.seq <= until_seq, found)
+        return found if until_seq is None else _up_to(found, from_seq, until_seq)
 
     def tables(
         self, columns: Sequence[str] | None = None, from_seq: int = 0, *, payloads: bool = False
@@ -110,26 +113,18 @@ class Tape:
     @property
     def head_seq(self) -> int:
         """The seq of the newest whole record now, -1 when there is none."""
-        newest = -1
-        for number in hot_numbers(self.layout):
-            if self.manifest.entry(number) is None:
-                newest = number
-        if newest < 0:
-            return self.manifest.next_seq - 1
-        path = self.layout.hot(newest)
         try:
-            key = (newest, path.stat().st_size)
-            if self._head is None or self._head[0] != key:
-                self._head = (key, SegmentReader(path).scan().next_seq - 1)
-            return max(self._head[1], self.manifest.next_seq - 1)
+            for number in reversed(hot_numbers(self.layout)):
+                if self.manifest.entry(number) is None and (head := self._hot_head(number)) >= 0:
+                    return head
         except (FileNotFoundError, DiskError):  # sealed meanwhile
             self.refresh()
-            return self.manifest.next_seq - 1
+        return self.manifest.next_seq - 1
 
     @property
     def bytes_on_disk(self) -> int:
         """Bytes of all its files."""
-        return sum(path.stat().st_size for path in sorted(self.path.rglob("*")) if path.is_file())
+        return sum(map(_size, sorted(self.path.rglob("*"))))
 
     @property
     def ended(self) -> Ended:
@@ -145,8 +140,9 @@ class Tape:
             while source is not None:
                 for record in source.records():
                     kind = record.kind
-                sound = sound and source.verdict is Verdict.CLEAN
-                source = self._find_beyond(source.next_seq, source.number)
+                next_seq = source.next_seq
+                sound = sound and source.end is not None and source.end.verdict is Verdict.CLEAN
+                source = self._find_beyond(next_seq, source.number)
         except TapeError:
             return Ended.UNPROVEN
         return ended_by(kind) if sound else Ended.UNPROVEN
@@ -154,6 +150,7 @@ class Tape:
     def _sources(self, from_seq: int) -> Iterator["_Sealed | _Hot"]:
         """What holds the records from that seq on, one segment after the other."""
         seq, after, looked_again = from_seq, -1, False
+        before: Scan | None = None
         while True:
             try:
                 source = self._find(seq, after)
@@ -166,9 +163,14 @@ class Tape:
                 continue
             if source is None:
                 return
+            if before is not None and isinstance(source, _Hot) and not joins(before, source.header):
+                raise TapeDamaged(f"{source.path}: does not follow the hot segment before it; run `tapedeck recover`")
             yield source
             looked_again = looked_again and source.next_seq == seq
             seq, after = source.next_seq, source.number
+            before = source.end if isinstance(source, _Hot) else None
+            if isinstance(source, _Hot) and before is None:
+                self.refresh()
 
     def _find(self, seq: int, after: int) -> "_Sealed | _Hot | None":
         entries = self.manifest.entries
@@ -190,47 +192,46 @@ class Tape:
 
     def _find_beyond(self, seq: int, after: int) -> "_Hot | None":
         """The hot segment with that seq, among those numbered beyond `after`; None at the end of the tape."""
-        starts = self._hot_starts(after)
-        if not starts:
-            self._require_no_orphan()
-            return None
+        starts, problem = self._hot_starts(after)
         fitting = [index for index, (base_seq, _) in enumerate(starts) if base_seq <= seq]
-        if not fitting:
+        if fitting:
+            limit = starts[fitting[-1] + 1][0] if fitting[-1] + 1 < len(starts) else None
+            return _Hot(self.layout.hot(starts[fitting[-1]][1]), seq, limit)
+        if problem:
+            raise TapeDamaged(f"{problem}; run `tapedeck recover`")
+        if starts:
             base_seq, number = starts[0]
             raise TapeDamaged(
                 f"{self.layout.hot(number)}: begins with record {base_seq}: records {seq} to {base_seq - 1} before it "
                 "are missing; run `tapedeck recover`"
             )
-        limit = starts[fitting[-1] + 1][0] if fitting[-1] + 1 < len(starts) else None
-        return _Hot(self.layout.hot(starts[fitting[-1]][1]), seq, limit)
+        _require_no_orphan(self.layout, self.manifest)
+        return None
 
-    def _hot_starts(self, after: int) -> list[tuple[int, int]]:
-        """(first seq, number) of the hot segments beyond `after` that are not sealed yet."""
+    def _hot_starts(self, after: int) -> tuple[list[tuple[int, int]], str]:
+        """(first seq, number) of the hot segments beyond `after` that are not sealed, and what is wrong with one."""
         numbers = [n for n in hot_numbers(self.layout) if n > after and self.manifest.entry(n) is None]
-        starts = []
+        starts, problem = [], ""
         for number in numbers:
             path = self.layout.hot(number)
-            try:
+            with _vanishing(path):
                 header = read_header(path)
-                if header is None or header.number != number:
-                    scan = SegmentReader(path).scan()
-                    if scan.verdict is Verdict.TORN and number == numbers[-1]:
-                        continue  # a crash while it was made; it holds no record
-                    raise TapeDamaged(f"{path}: {scan.problem}; run `tapedeck recover`")
-            except DiskError as error:
-                if path.exists():
-                    raise
-                raise TapeDamaged(f"{path}: vanished while it was read") from error
-            starts.append((header.base_seq, number))
-        return starts
+                if header is not None and header.number == number:
+                    starts.append((header.base_seq, number))
+                    continue
+                scan = SegmentReader(path).scan()
+            if scan.verdict is not Verdict.TORN or number != numbers[-1]:  # else: a crash while it was made
+                problem = problem or f"{path}: {scan.problem}"
+        return starts, problem
 
-    def _require_no_orphan(self) -> None:
-        newest = self.manifest.last.number if self.manifest.last else -1
-        for number, path in sealed_files(self.layout):
-            if number > newest:
-                raise TapeDamaged(
-                    f"{path}: the manifest does not name this segment: it has lost its end; run `tapedeck recover`"
-                )
+    def _hot_head(self, number: int) -> int:
+        """The last whole record of a hot segment, -1 when its header is broken; scanned again only when it grew."""
+        path = self.layout.hot(number)
+        key = (number, path.stat().st_size)
+        if self._head is None or self._head[0] != key:
+            scan = SegmentReader(path).scan()
+            self._head = (key, scan.next_seq - 1 if scan.number == number else -1)
+        return self._head[1]
 
 
 class _Sealed:
@@ -255,28 +256,45 @@ class _Sealed:
 
 
 class _Hot:
-    """A hot segment as a source of records from a seq on; its end is known once they were read."""
+    """A hot segment as a source of records from a seq on; its end is known once they were read.
+
+    Raises _VanishedError when the file is gone.
+    """
 
     def __init__(self, path: Path, from_seq: int, limit: int | None) -> None:
         self.path = path
-        self.from_seq = from_seq
-        self._reader = SegmentReader(path, until_seq=limit)
-        self.number = self._reader.header.number if self._reader.header else -1
+        self.end: Scan | None = None
+        self._next_seq = self._from_seq = from_seq
+        with _vanishing(path):
+            self._reader = SegmentReader(path, until_seq=limit)
+        self.header = self._reader.header or Header(-1, b"", from_seq, 0, 0)
 
     @property
-    def verdict(self) -> Verdict:
-        return self._reader.scan().verdict
+    def number(self) -> int:
+        """Which segments may follow: any, when this one vanished and is a sealed one by now."""
+        return -1 if self.end is None else self.header.number
 
     @property
     def next_seq(self) -> int:
         """Raises TapeDamaged when the segment is altered behind its last good record."""
-        scan = self._reader.scan()
-        if scan.verdict is Verdict.CORRUPT:
-            raise TapeDamaged(f"{self.path}: {scan.problem}; run `tapedeck recover`")
-        return max(scan.next_seq, self.from_seq)
+        try:
+            with _vanishing(self.path):
+                self.end = self._reader.scan()
+        except _VanishedError:
+            return self._next_seq
+        if self.end.verdict is Verdict.CORRUPT:
+            raise TapeDamaged(f"{self.path}: {self.end.problem}; run `tapedeck recover`")
+        return max(self.end.next_seq, self._from_seq)
 
     def records(self) -> Iterator[Record]:
-        return (record for _, record in self._reader if record.seq >= self.from_seq)
+        try:
+            with _vanishing(self.path):
+                for _, record in self._reader:
+                    if record.seq >= self._from_seq:
+                        self._next_seq = record.seq + 1
+                        yield record
+        except _VanishedError:
+            return  # sealed meanwhile: what is left is read from there
 
     def tables(self, names: list[str], payloads: bool) -> Iterator[Any]:
         shapes = ShapeBook()
@@ -284,6 +302,48 @@ class _Hot:
             table, blobs = schema.encode(batch, shapes)
             chosen = table.select(names)
             yield schema.with_payloads(chosen, blobs) if payloads else chosen
+
+
+class _VanishedError(TapeDamaged):
+    """A hot segment was removed while it was looked at: sealed, most likely."""
+
+
+@contextlib.contextmanager
+def _vanishing(path: Path) -> Iterator[None]:
+    """Turns the error of a file that is gone into _VanishedError."""
+    try:
+        yield
+    except DiskError as error:
+        if path.exists():
+            raise
+        raise _VanishedError(f"{path}: vanished while it was read; run `tapedeck verify`") from error
+
+
+def _require_no_orphan(layout: Layout, manifest: Manifest) -> None:
+    """Raises TapeDamaged when there is a newer segment than the manifest names, and no hot log to have it from."""
+    newest = manifest.last.number if manifest.last else -1
+    for number, path in sealed_files(layout):
+        if number > newest and not layout.hot(number).exists():
+            raise TapeDamaged(
+                f"{path}: the manifest does not name this segment: it has lost its end; run `tapedeck recover`"
+            )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
+def _up_to(records: Iterator[Record], from_seq: int, until_seq: int) -> Iterator[Record]:
+    """The records up to a seq; none beyond it is even looked for, so damage there does no harm."""
+    if from_seq > until_seq:
+        return
+    for record in records:
+        yield record
+        if record.seq >= until_seq:
+            return
 
 
 def label_problem(layout: Layout, manifest: Manifest, *, refuse: bool = False) -> str:

@@ -57,7 +57,8 @@ class Recorder:
         self._is_barred = False  # an outage, halted, or too much in memory: one test on the hot path
         self._day_from_ns = self._day_until_ns = 0  # nothing fits: the first record sets the limits
         self._turn_mono_ns = 0
-        self._bytes_left = 0
+        self._size_limit = options.roll_bytes
+        self._bytes_left = 0  # until something that goes by bytes may be due
 
     @property
     def problem(self) -> str:
@@ -124,21 +125,20 @@ class Recorder:
         seq = log.head_seq + 1
         log.write(Record(seq, wall_ns, mono_ns, connection, kind, payload))
         self._bytes_left -= len(payload) + OVERHEAD
-        if self._bytes_left < 0:
+        if self._bytes_left <= 0:
             self._check_bytes()
         return seq
 
     def _check_bytes(self) -> None:
-        log, options = self._log, self._options
-        if log.size >= options.roll_bytes:
+        size, unsynced, options = self._log.size, self._log.unsynced_bytes, self._options
+        if size >= self._size_limit:
             self._turn_mono_ns = 0  # at the next record: an empty segment serves nobody
-        if log.unsynced_bytes >= options.sync_bytes:
+        if unsynced >= options.sync_bytes:
             self._wake()
-        if log.unsynced_bytes >= options.memory_bytes:
+        if unsynced >= options.memory_bytes:
             self._is_barred = True
-        self._bytes_left = min(
-            options.sync_bytes, options.roll_bytes - log.size, options.memory_bytes - log.unsynced_bytes
-        )
+        to_sync = options.sync_bytes - unsynced % options.sync_bytes
+        self._bytes_left = min(to_sync, self._size_limit - size, options.memory_bytes - unsynced)
 
     def _turn(self, wall_ns: int, mono_ns: int) -> OSError | None:
         """Begin a new segment (unless the present one is empty) and set its limits.
@@ -146,15 +146,17 @@ class Recorder:
         When there is none to be had the present one goes on, beyond its size or its day: that is better than a gap.
         """
         wait_ns, failure = int(self._options.roll_s * _NS), None
+        self._size_limit = self._options.roll_bytes
         if not self._log.is_empty:
             try:
                 self._log.renew()
             except OSError as error:
                 wait_ns, failure = self._retry_ns(), error
+                self._size_limit += self._log.size
         self._turn_mono_ns = mono_ns + wait_ns
         self._day_from_ns = wall_ns - wall_ns % DAY_NS
         self._day_until_ns = self._day_from_ns + DAY_NS
-        self._bytes_left = min(self._options.sync_bytes, self._options.roll_bytes, self._options.memory_bytes)
+        self._bytes_left = 0
         return failure
 
     def _admit(self, kind: int) -> None:

@@ -29,7 +29,7 @@ from capture.tape.lines import Entry, FileMark, State, facts_of
 from capture.tape.lock import TapeLock
 from capture.tape.manifest import Manifest
 from capture.tape.reader import ended_by, label_problem
-from capture.tape.scan import Scan, Verdict, iter_segment, scan_segment, segment_limit
+from capture.tape.scan import Scan, Verdict, iter_segment, scan_segment
 from capture.tape.schema import batches_of
 from capture.tape.sealer import next_number, rewrite_segment, seal_records, unlink_hot
 from capture.tape.strays import kept_name
@@ -145,7 +145,7 @@ class _Recovery:
         layout = self.layout
         places = (layout.tmp.glob("*"), layout.root.glob("*.partial"), layout.checkpoints.glob("*.partial"))
         for path in sorted(chain.from_iterable(places)):
-            if path.is_file():
+            if path.is_file() and path != layout.reserve:
                 path.unlink()
                 self.actions.append(f"{path}: was half written and was removed")
 
@@ -175,27 +175,30 @@ class _Recovery:
 
     def _settle_hot(self) -> None:
         """Every hot segment becomes a sealed one, or was one already, and the end of the tape is explained."""
-        unsealed: list[Scan] = []
+        unsealed: list[tuple[Scan, int | None]] = []
         leftovers: list[Path] = []
+        before: Scan | None = None
         lost = ""
-        for number in hot_numbers(self.layout):
+        for number, limit in salvage.hot_limits(self.layout).items():
             entry = self.manifest.entry(number)
             if entry is not None:
                 self._settle_sealed(entry)
                 continue
             path = self.layout.hot(number)
-            scan = scan_segment(path, until_seq=segment_limit(self.layout, number))
+            scan = scan_segment(path, until_seq=limit)
             is_cut = scan.verdict is not Verdict.CLEAN and scan.resumes_at is None
             lost = f"{self.layout.relative(path)}: {scan.problem}" if is_cut else ""
-            if scan.number == number and (scan.next_seq > scan.base_seq or scan.resumes_at is not None):
-                unsealed.append(scan)
+            holds_records = scan.next_seq > scan.base_seq or scan.resumes_at is not None
+            if scan.number == number and holds_records and salvage.joins(before, scan):
+                unsealed.append((scan, limit))
+                before = scan
             else:
                 leftovers.append(path)
-        for scan in unsealed:
-            self._seal(scan, lost, is_last=scan is unsealed[-1])
+        for scan, limit in unsealed:
+            self._seal(scan, limit, lost if scan is before else None)
         self._explain_end(lost)
         for path in leftovers:  # after the gap is on record: they are what tells of it
-            self._move_away(path, "holds no whole record")
+            self._move_away(path, "holds no record that follows")
 
     def _settle_sealed(self, entry: Entry) -> None:
         """A hot segment that the manifest names as sealed: it goes, once the sealed file is known to be right."""
@@ -203,7 +206,7 @@ class _Recovery:
         try:
             mark = segment.mark_of(sealed)
         except OSError:
-            mark = FileMark(-1, "")
+            mark = FileMark(0, "")
         if mark not in entry.marks and entry.state is State.PRESENT:
             try:
                 rewrite_segment(self.manifest, entry, batches_of(iter_segment(hot)), mark)
@@ -214,8 +217,11 @@ class _Recovery:
         unlink_hot(self.layout, entry.number)
         self.actions.append(f"{hot}: was sealed already and was removed")
 
-    def _seal(self, scan: Scan, lost: str, *, is_last: bool) -> None:
-        """Seal what is whole of a hot segment, with stand-ins for what is lost in it or before it."""
+    def _seal(self, scan: Scan, limit: int | None, lost: str | None) -> None:
+        """Seal what is whole of a hot segment, with stand-ins for what is lost in it or before it.
+
+        lost: None when another segment follows, else what is known to be missing at the end.
+        """
         path, manifest = scan.path, self.manifest
         if scan.verdict is not Verdict.CLEAN:
             whole = path.read_bytes()
@@ -224,7 +230,6 @@ class _Recovery:
         if scan.number < next_number(manifest):
             self._move_away(path, "is older than the segments that are sealed")
             return
-        limit = segment_limit(self.layout, scan.number)
         records = chain(iter_segment(path, until_seq=limit), salvage.behind_damage(scan, limit))
         filled = salvage.without_holes(records, manifest.next_seq, self._last_record())
         first = next(filled, None)
@@ -234,7 +239,7 @@ class _Recovery:
         if first.seq < scan.base_seq:
             self.actions.append(f"{path}: records {first.seq} to {scan.base_seq - 1} before it are lost")
         filled = chain([first], filled)
-        ended = salvage.explained(filled, lost=lost) if is_last else filled
+        ended = filled if lost is None else salvage.explained(filled, lost=lost)
         seal_records(manifest, ended, scan.number, scan.last_crc)
         unlink_hot(self.layout, scan.number)
         self.actions.append(f"{path}: was sealed")

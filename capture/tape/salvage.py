@@ -1,6 +1,6 @@
-"""What recovery makes of records: those behind a broken place, those that stand for lost ones, and the one at the end.
+"""How hot segments join, and what recovery makes of their records: of those behind damage, and in place of lost ones.
 
-Knows records and the bytes of a hot segment. Changes no file. The tape's numbering stays without a hole: each lost
+Knows records and the bytes of hot segments. Changes no file. The tape's numbering stays without a hole: each lost
 record's place is taken by one that says so, so that everything after it can still be replayed.
 """
 
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from capture.tape.errors import TapeDamaged, disk_error
-from capture.tape.hotlog import HEAD, OVERHEAD
-from capture.tape.scan import Scan
+from capture.tape.hotlog import HEAD, OVERHEAD, Header
+from capture.tape.layout import Layout, hot_numbers
+from capture.tape.scan import Scan, read_header
 from core.records import Kind, Record, StoredGap, encode_payload
 
 MAX_LOST: Final = 1 << 24
@@ -20,6 +21,28 @@ FINAL: Final = frozenset((Kind.CLEAN_STOP, Kind.GAP_OPEN))
 """Kinds of a last record that explain why nothing follows."""
 
 _STAND_IN: Final = b'{"lost":true}'
+
+
+def hot_limits(layout: Layout) -> dict[int, int | None]:
+    """Each hot segment's number, ascending, and the seq at which it ends because a later one begins there.
+
+    None for the newest. A file whose header is broken or names another segment limits no other. Raises DiskError.
+    """
+    limits: dict[int, int | None] = {}
+    limit: int | None = None
+    for number in reversed(hot_numbers(layout)):
+        limits[number] = limit
+        header = read_header(layout.hot(number))
+        if header is not None and header.number == number:
+            limit = header.base_seq
+    return dict(reversed(limits.items()))
+
+
+def joins(before: Scan | None, header: Header | Scan) -> bool:
+    """False when a hot segment claims to go on where the one before it ends, and was not written after that."""
+    if before is None or before.next_seq == before.base_seq or before.next_seq != header.base_seq:
+        return True
+    return header.previous_crc == before.last_crc
 
 
 def behind_damage(scan: Scan, limit: int | None) -> Iterator[Record]:

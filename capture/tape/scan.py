@@ -20,7 +20,7 @@ import numpy as np
 
 from capture.tape.errors import TapeFormat, disk_error
 from capture.tape.hotlog import HEAD, HEADER_SIZE, MAX_PAYLOAD, OVERHEAD, Header, decode_header
-from capture.tape.layout import FORMAT_VERSION, Layout, hot_numbers
+from capture.tape.layout import FORMAT_VERSION
 from core.records import Record
 
 CHUNK: Final = 1 << 20
@@ -191,14 +191,6 @@ def scan_segment(path: Path, *, until_seq: int | None = None) -> Scan:
 def read_header(path: Path) -> Header | None:
     """The header of a segment, None when it is broken; raises DiskError, TapeFormat."""
     return SegmentReader(path).header
-
-
-def segment_limit(layout: Layout, number: int) -> int | None:
-    """The seq at which hot segment `number` ends because a later one begins there; None for the newest."""
-    for later in hot_numbers(layout):
-        if later > number and (header := read_header(layout.hot(later))):
-            return header.base_seq
-    return None
 
 
 def _header(path: Path, data: bytes) -> Header | None:

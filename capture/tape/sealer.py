@@ -15,7 +15,8 @@ from capture.tape.errors import TapeDamaged, disk_error
 from capture.tape.layout import DIR_MODE, Label, Layout, fsync_dir, make_tree, write_label
 from capture.tape.lines import Entry, Facts, FileMark, segment_file
 from capture.tape.manifest import Manifest
-from capture.tape.scan import Verdict, iter_segment, scan_segment, segment_limit
+from capture.tape.salvage import hot_limits
+from capture.tape.scan import Verdict, iter_segment, scan_segment
 from capture.tape.schema import RawBatch, batches_of
 from core.records import Record
 
@@ -74,7 +75,7 @@ def seal_hot_segment(
     if entry is not None:  # done before
         unlink_hot(layout, number)
         return entry
-    limit = segment_limit(layout, number)
+    limit = hot_limits(layout).get(number)
     scan = scan_segment(path, until_seq=limit)
     if scan.verdict is not Verdict.CLEAN:
         raise TapeDamaged(f"{path}: {scan.problem}; run `tapedeck recover`")
@@ -190,7 +191,7 @@ def rewrite_segment(
             )
         mark = _check(aside, facts)
         hook(Step.CHECKED)
-        if mark == in_place:
+        if mark == in_place == entry.marks[0]:
             return entry
         replaced = manifest.replace(entry.number, mark, in_place, facts.decoder)
         hook(Step.ANNOUNCED)

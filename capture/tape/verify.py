@@ -10,13 +10,13 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from capture.tape import checkpoints, redecode, segment
+from capture.tape import checkpoints, redecode, salvage, segment
 from capture.tape.errors import DiskError, TapeDamaged, disk_error
-from capture.tape.layout import Layout, hot_numbers, read_label
+from capture.tape.layout import Layout, read_label
 from capture.tape.lines import Entry, FileMark, State, facts_of
 from capture.tape.manifest import Manifest
 from capture.tape.reader import Ended, Tape, is_recording, label_problem
-from capture.tape.scan import Scan, Verdict, scan_segment, segment_limit
+from capture.tape.scan import Scan, Verdict, scan_segment
 from capture.tape.strays import strays
 from core.columns import DECODER_VERSION
 
@@ -166,9 +166,7 @@ class _Verification:
                     what = f"column {column} is not what the payload says"
                     self._report(path, f"record {seq}", what, "run `tapedeck rebuild`")
             else:
-                self.notes.append(
-                    f"{entry.file}: decoded by version {file.facts.decoder}; run `tapedeck rebuild`"
-                )
+                self.notes.append(f"{entry.file}: decoded by version {file.facts.decoder}; run `tapedeck rebuild`")
                 if file.raw_sha256() != entry.raw_sha256:
                     self._report(path, segment.span(entry), "does not hold what was sealed", _RESTORE)
         except TapeDamaged as error:
@@ -176,12 +174,12 @@ class _Verification:
         return len(self.problems) == before
 
     def _check_hot(self, manifest: Manifest | None, next_seq: int) -> None:
-        numbers = hot_numbers(self.layout)
+        limits = salvage.hot_limits(self.layout)
         previous: Scan | None = None
-        for number in numbers:
+        for number, limit in limits.items():
             path = self.layout.hot(number)
             try:
-                scan = scan_segment(path, until_seq=segment_limit(self.layout, number))
+                scan = scan_segment(path, until_seq=limit)
             except DiskError:
                 if path.exists():
                     raise
@@ -190,7 +188,7 @@ class _Verification:
             if manifest is not None and manifest.entry(number) is not None:
                 self._check_sealed_twice(scan)
                 continue
-            self._check_scan(scan, is_newest=number == numbers[-1])
+            self._check_scan(scan, is_newest=number == max(limits))
             if scan.number == number:
                 self._check_place(scan, next_seq, previous)
                 self.records += scan.next_seq - scan.base_seq
@@ -217,7 +215,7 @@ class _Verification:
             self._report(scan.path, f"records {next_seq} to {scan.base_seq - 1}", "before this segment are missing")
         elif scan.base_seq < next_seq:
             self._report(scan.path, f"record {scan.base_seq}", f"is here a second time: {next_seq} must follow")
-        elif previous is not None and previous.next_seq > previous.base_seq and scan.previous_crc != previous.last_crc:
+        elif not salvage.joins(previous, scan):
             self._report(scan.path, f"record {scan.base_seq}", "does not follow the hot segment before it")
 
     def _check_strays(self, manifest: Manifest | None) -> None:

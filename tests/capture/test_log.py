@@ -8,7 +8,8 @@ from writing import EFBIG, EIO, ENOSPC, FaultyDisk, record
 
 from capture.tape.layout import Layout, hot_numbers, make_tree
 from capture.tape.log import HotLog
-from capture.tape.scan import Scan, Verdict, iter_segment, scan_segment, segment_limit
+from capture.tape.salvage import hot_limits
+from capture.tape.scan import Scan, Verdict, iter_segment, scan_segment
 from core.records import Record
 
 
@@ -49,8 +50,8 @@ class Tape:
 
     def scans(self) -> list[Scan]:
         """Each segment as recovery would see it."""
-        numbers = hot_numbers(self.layout)
-        return [scan_segment(self.layout.hot(n), until_seq=segment_limit(self.layout, n)) for n in numbers]
+        limits = hot_limits(self.layout)
+        return [scan_segment(self.layout.hot(number), until_seq=limit) for number, limit in limits.items()]
 
     def read(self) -> list[Record]:
         """Every record of the log; asserts that the segments are clean and chained."""
@@ -59,7 +60,7 @@ class Tape:
         for scan in self.scans():
             assert scan.verdict is Verdict.CLEAN, scan.problem
             assert last_crc is None or scan.previous_crc == last_crc
-            found += iter_segment(scan.path, until_seq=segment_limit(self.layout, scan.number))
+            found += iter_segment(scan.path, until_seq=hot_limits(self.layout)[scan.number])
             last_crc = scan.last_crc if scan.next_seq > scan.base_seq else scan.previous_crc
         return found
 
@@ -168,7 +169,8 @@ def test_a_failed_descriptor_is_never_synced_again(tape: Tape) -> None:
     assert tape.log.is_stuck
     tape.disk.calls.clear()
     tape.log.sync()
-    assert tape.disk.calls == ["create", "write", "fdatasync", "fsync_dir", "write", "fdatasync", "ftruncate", "unlink"]
+    begun = ["create", "write", "fdatasync", "fsync_dir"]
+    assert tape.disk.calls == [*begun, "write", "fdatasync", "rename", "fsync_dir", "ftruncate", "unlink"]
     assert tape.log.durable_seq == 0
 
 
@@ -181,6 +183,9 @@ def test_a_failed_descriptor_is_never_synced_again(tape: Tape) -> None:
         {"fdatasync": [EIO, EIO]},
         {"fdatasync": [EIO, 0, EIO]},
         {"fsync_dir": [EIO]},
+        {"rename": [EIO]},
+        {"fsync_dir": [0, EIO]},
+        {"write": [0, ENOSPC], "unlink": [EIO]},
     ],
 )
 def test_a_move_that_fails_can_be_tried_again_and_durable_stands_still(
@@ -198,6 +203,18 @@ def test_a_move_that_fails_can_be_tried_again_and_durable_stands_still(
     assert tape.log.durable_seq == 4
     tape.write()
     assert tape.read() == expected(6)
+
+
+@pytest.mark.parametrize("call", ["create", "write", "fdatasync", "fsync_dir", "rename", "ftruncate"])
+def test_a_crash_in_the_middle_of_a_move_costs_no_record(tape: Tape, call: str) -> None:
+    tape.write(2)
+    tape.log.sync()
+    tape.write(3)
+    seen: list[int] = []
+    tape.disk.during[call] = lambda: seen.append(len(tape.read()))
+    tape.disk.faults["fdatasync"] = [EIO]
+    tape.log.sync()
+    assert seen and set(seen) == {5}
 
 
 def test_an_old_segment_that_cannot_be_cut_ends_where_the_next_begins(tape: Tape) -> None:

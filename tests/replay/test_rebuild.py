@@ -31,7 +31,7 @@ def test_state_records_and_chain_stay(tmp_path: Path) -> None:
     assert Manifest.load(Layout(path)).chain == chain
     assert digest(path) == state
     assert list(open_tape(path).records()) == script.records
-    assert verify(path, deep=True).problems == []
+    assert verify(path, deep=True).problems == ()
 
 
 def test_a_rebuilt_tape_rebuilds_to_itself(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pytest
+from sample_records import hot_segment, sealed_tape, session_records
+
+from capture.tape import checkpoints, segment
+from capture.tape.reader import Tape
+from capture.tape.sealer import rebuild_segment
+
+RECORDS = session_records(300)
+
+
+def tape(tmp_path: Path, name: str = "tape") -> Tape:
+    sealed_tape(tmp_path / name, RECORDS[:200])
+    return Tape.open(tmp_path / name)
+
+
+def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    assert checkpoints.nearest(opened) is None
+    assert checkpoints.save(opened, 120, 5_000, b"state \0 bytes")
+    assert checkpoints.nearest(opened) == (120, b"state \0 bytes")
+    assert opened.layout.checkpoint(120).stat().st_mode & 0o777 == 0o600
+    assert list(checkpoints.problems(opened.layout)) == []
+
+
+def test_the_nearest_one_before_a_seq_and_an_instant_is_found(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    for seq, now_ns in ((9, 100), (99, 200), (100, 200), (150, 900)):
+        assert checkpoints.save(opened, seq, now_ns, b"%d" % seq)
+    wanted = {(8, None): None, (9, None): 9, (99, None): 99, (140, None): 100, (None, 99): None, (None, 100): 9}
+    wanted |= {(None, 200): 100, (None, 899): 100, (None, 900): 150, (99, 5_000): 99, (199, 150): 9}
+    for (seq, now_ns), best in wanted.items():
+        found = checkpoints.nearest(opened, seq, now_ns)
+        assert found == (None if best is None else (best, b"%d" % best))
+
+
+def test_an_empty_state_is_a_state(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    assert checkpoints.save(opened, 3, 0, b"")
+    assert checkpoints.nearest(opened) == (3, b"")
+
+
+def test_saving_again_replaces_only_what_is_of_no_use(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    path = opened.layout.checkpoint(7)
+    path.write_bytes(b"junk")
+    assert checkpoints.save(opened, 7, 1, b"one")
+    assert checkpoints.nearest(opened) == (7, b"one")
+    before = path.stat().st_ino
+    assert checkpoints.save(opened, 7, 1, b"one")
+    assert path.stat().st_ino == before
+
+
+def test_what_is_not_sealed_gets_no_checkpoint(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    hot_segment(opened.path, 3, RECORDS[200:])
+    assert not checkpoints.save(opened, 250, 1, b"state")
+    assert not checkpoints.save(opened, -1, 1, b"state")
+    assert sorted(opened.layout.checkpoints.iterdir()) == []
+
+
+def test_any_flipped_bit_or_cut_makes_it_useless_and_is_told(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    checkpoints.save(opened, 10, 1, b"older")
+    checkpoints.save(opened, 90, 1, b"newer")
+    path = opened.layout.checkpoint(90)
+    whole = path.read_bytes()
+    for bit in range(0, len(whole) * 8, 5):
+        altered = bytearray(whole)
+        altered[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(altered)
+        assert checkpoints.nearest(opened) == (10, b"older"), f"bit {bit}"
+        assert [found for found, _ in checkpoints.problems(opened.layout)] == [path]
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert checkpoints.nearest(opened) == (10, b"older")
+        assert [found for found, _ in checkpoints.problems(opened.layout)] == [path]
+
+
+def test_a_checkpoint_under_another_name_is_useless(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    checkpoints.save(opened, 10, 1, b"state")
+    opened.layout.checkpoint(10).rename(opened.layout.checkpoint(20))
+    assert checkpoints.nearest(opened) is None
+    ((path, what),) = checkpoints.problems(opened.layout)
+    assert (path.name, what) == ("20.ckpt", "is the checkpoint of record 10")
+
+
+def test_a_checkpoint_of_another_tape_is_useless(tmp_path: Path) -> None:
+    opened, other = tape(tmp_path), tape(tmp_path, "other")
+    checkpoints.save(other, 10, 1, b"state")
+    other.layout.checkpoint(10).rename(opened.layout.checkpoint(10))
+    assert checkpoints.nearest(opened) is None
+    assert list(checkpoints.problems(opened.layout)) == []
+
+
+@pytest.mark.parametrize("name", ["DECODER_VERSION", "STATE_VERSION"])
+def test_a_checkpoint_of_another_version_is_useless(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tape(tmp_path)
+    checkpoints.save(opened, 10, 1, b"state")
+    monkeypatch.setattr(checkpoints, name, 99)
+    assert checkpoints.nearest(opened) is None
+    checkpoints.save(opened, 10, 1, b"newer state")
+    assert checkpoints.nearest(opened) == (10, b"newer state")
+
+
+def test_a_checkpoint_outlives_a_rebuild_and_a_pruned_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tape(tmp_path)
+    checkpoints.save(opened, 110, 1, b"state")
+    monkeypatch.setattr(segment, "ZSTD_LEVEL", 1)
+    rebuild_segment(opened.path, opened.segments[1], manifest=opened.manifest)
+    opened.manifest.prune(1)
+    assert checkpoints.nearest(Tape.open(opened.path)) == (110, b"state")
+
+
+def test_a_tape_that_cannot_be_written_to_gets_none(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    opened.layout.checkpoints.rmdir()
+    opened.layout.checkpoints.write_bytes(b"")
+    assert not checkpoints.save(opened, 10, 1, b"state")
+    assert checkpoints.nearest(opened) is None

@@ -1,0 +1,443 @@
+"""The command line: what each command answers, its exit codes, and one clear sentence for whatever it cannot use."""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+import pytest
+from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
+
+import tapedeck
+from capture.tape.layout import FORMAT_VERSION, Label, Layout
+from capture.tape.lock import TapeLock
+from capture.tape.sealer import create_tape
+from replay.when import format_time
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export", "demo")
+HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")
+
+
+class Ran(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON, which must be all of it."""
+        assert self.code in (0, 1), self.err
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs `tapedeck` with these arguments in this process."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["tapedeck", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            tapedeck.main()
+        code = stopped.value.code
+        out, err = capsys.readouterr()
+        return Ran(code if isinstance(code, int) else 0, out, err)
+
+    return run
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """A sealed tape of several segments."""
+    return story().tape(tmp_path / "tape", segment_records=40).path
+
+
+def recording(path: Path, *, lines: int = 20) -> Path:
+    """A recording in the btc15m dialect."""
+    script = Script().opened().subscribed().snapshot("KXTEST-A", [("0.4000", "10.00")], [])
+    for _ in range(lines):
+        script.delta("KXTEST-A", "yes", "0.4000", "1.00")
+    texts = [{"recv_ns": START_NS, "conn": 1, "event": "connected"}]
+    texts += [{"recv_ns": r.at_ns, "conn": 1, "raw": r.payload.decode()} for r in script.records[1:]]
+    path.write_bytes(b"".join(json.dumps(text, separators=(",", ":")).encode() + b"\n" for text in texts))
+    return path
+
+
+def assert_refused(ran: Ran, *words: str) -> None:
+    """Exit 2, nothing on standard output, and one sentence without a traceback that says all this."""
+    assert ran.code == 2
+    assert ran.out == ""
+    lines = ran.err.strip().splitlines()
+    assert len(lines) == 1, ran.err
+    assert lines[0].startswith("tapedeck: ")
+    for word in words:
+        assert word in lines[0]
+
+
+# ------------------------------------------------------------------ help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_and_gives_an_example(cli: Cli, command: str) -> None:
+    ran = cli(command, "--help")
+    assert ran.code == 0
+    assert f"Example: tapedeck {command} " in re.sub(r"\s+", " ", ran.out)
+    assert "--json" in ran.out
+
+
+def test_help_lists_every_command_on_a_line_of_its_own(cli: Cli) -> None:
+    assert tuple(re.findall(r"^[ │|]+([a-z]+)  +\S", cli("--help").out, re.MULTILINE)) == COMMANDS
+
+
+def test_no_argument_at_all_shows_the_help(cli: Cli) -> None:
+    ran = cli()
+    assert "tapedeck demo" in ran.out + ran.err
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import atexit, sys, tapedeck\n"
+        f"atexit.register(lambda: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr))\n"
+        "sys.argv = ['tapedeck', '--help']\n"
+        "tapedeck.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+# ------------------------------------------------------------------ answers
+
+
+def test_import_makes_a_tape_that_the_others_read(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "made"
+    made = cli("import", recording(tmp_path / "r.jsonl"), "--out", path, "--env", "demo", "--json").json
+    assert made["frames"] == 22
+    assert made["environment"] == "demo"
+    assert cli("verify", path, "--deep").code == 0
+    assert cli("book", path, "KXTEST-A", "--at", "end", "--json").json["yes"] == [[4000, 3000]]
+
+
+def test_import_of_a_filtered_recording_claims_no_gap(cli: Cli, tmp_path: Path) -> None:
+    lines = recording(tmp_path / "all.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "some.jsonl").write_bytes(b"".join(lines[:8] + lines[10:]))
+    for option, reasons in (((), ["sequence"]), (("--filtered",), [])):
+        path = tmp_path / f"tape{len(option)}"
+        assert cli("import", tmp_path / "some.jsonl", "--out", path, *option).code == 0
+        info = cli("info", path, "--json").json
+        assert [gap["reason"] for gap in info["gaps"]] == reasons
+        assert info["filtered"] is bool(option)
+
+
+def test_info_has_every_key_that_scripts_rely_on(cli: Cli, tape: Path) -> None:
+    info = cli("info", tape, "--json").json
+    kinds = {
+        **dict.fromkeys(("frames", "records", "connections", "bytes", "segments"), int),
+        **dict.fromkeys(("markets", "gaps", "silences", "connection_list"), list),
+        **dict.fromkeys(("by_type", "malformed", "unknown"), dict),
+        "filtered": bool,
+    }
+    assert {name: type(info[name]) for name in kinds} == kinds
+    assert info["markets"] == ["KXTEST-A", "KXTEST-B"]
+    scope = {"reason", "connection", "sid", "at_ns", "until_ns", "markets"}
+    assert [scope <= set(gap) for gap in info["gaps"]] == [True, True]
+    assert [("expected" in gap, "got" in gap) for gap in info["gaps"]] == [(True, True), (False, False)]
+    assert set(info["silences"][0]) == {"at_ns", "until_ns", "duration_ns"}
+
+
+def test_info_for_people_names_gaps_with_zoned_times(cli: Cli, tape: Path) -> None:
+    text = cli("info", tape).out
+    gap = cli("info", tape, "--json").json["gaps"][1]
+    assert f"reconnect  {format_time(gap['at_ns'])} to {format_time(gap['until_ns'])}" in text
+    assert "12.0 s" in text
+
+
+@pytest.mark.parametrize("path", ["bytes", "columns", "both"])
+def test_replay_has_every_key_that_scripts_rely_on(cli: Cli, tape: Path, path: str) -> None:
+    run = cli("replay", tape, "--path", path, "--json").json
+    kinds = {
+        **dict.fromkeys(("frames", "records", "gaps"), int),
+        **dict.fromkeys(("state_digest", "decision_digest", "path"), str),
+        **dict.fromkeys(("wall_s", "frames_per_s"), float),
+        "rejected": dict,
+    }
+    assert {name: type(run[name]) for name in kinds} == kinds
+    assert run["path"] == path
+    assert run["gaps"] == 2
+
+
+def test_replay_gives_one_digest_by_every_path(cli: Cli, tape: Path) -> None:
+    runs = [cli("replay", tape, "--path", path, "--json").json for path in ("bytes", "columns", "both")]
+    assert len({run["state_digest"] for run in runs}) == 1
+    assert runs[2]["equal"] is True
+    assert "the same state" in cli("replay", tape, "--path", "both").out
+
+
+def test_replay_of_a_stretch_counts_that_stretch(cli: Cli, tape: Path) -> None:
+    start, end = format_time(START_NS + 20 * MILLI), START_NS + 29 * MILLI
+    assert cli("replay", tape, "--from", start, "--to", end, "--json").json["records"] == 10
+
+
+def test_a_book_has_every_key_that_scripts_rely_on(cli: Cli, tape: Path) -> None:
+    at_ns = START_NS + 6 * MILLI
+    book = cli("book", tape, "KXTEST-A", "--at", at_ns, "--json").json
+    assert book["at_ns"] == at_ns
+    assert book["market"] == "KXTEST-A"
+    assert book["trusted"] is True
+    assert book["yes"] == [[4000, 1125], [4550, 250]]
+    assert book["no"] == [[5000, 700]]
+
+
+@pytest.mark.parametrize("at", ["2026-08-11T01:00:00.006Z", "2026-08-11 01:00:00.006", "2026-08-10 21:00:00.006 ET"])
+def test_an_instant_may_be_written_in_any_form(cli: Cli, tape: Path, at: str) -> None:
+    assert cli("book", tape, "KXTEST-A", "--at", at, "--json").json["at_ns"] == START_NS + 6 * MILLI
+
+
+def test_a_book_for_people_is_a_ladder_with_a_zoned_time(cli: Cli, tape: Path) -> None:
+    lines = cli("book", tape, "KXTEST-A", "--at", START_NS + 6 * MILLI).out.splitlines()
+    assert lines[0] == "KXTEST-A  at 2026-08-11T01:00:00.006Z  trusted"
+    prices = re.findall(r"0\.\d{4}", "\n".join(lines[2:]))
+    assert prices == ["0.5000", "0.5000", "0.0450", "0.4550", "0.4000"]
+
+
+def test_a_market_that_is_not_there_is_a_no_with_the_nearest_names(cli: Cli, tape: Path) -> None:
+    ran = cli("book", tape, "KXTEST-X", "--at", "end")
+    assert (ran.code, ran.out) == (1, "")
+    assert "no market KXTEST-X" in ran.err
+    assert "KXTEST-A" in ran.err
+
+
+def test_a_grid_of_books_is_a_parquet_file(cli: Cli, tape: Path, tmp_path: Path) -> None:
+    out = tmp_path / "grid.parquet"
+    report = cli("book", tape, "KXTEST-A", "--every", "100ms", "--out", out, "--json").json
+    table = pq.read_table(out)
+    assert table.num_rows == report["rows"] > 100
+    assert {"at_ns", "market", "trusted", "yes_price", "yes_size", "no_price", "no_size"} <= set(table.column_names)
+    assert cli("book", tape, "--every", "1s", "--market", "KXTEST-B", "--out", tmp_path / "b.parquet").code == 0
+
+
+def test_a_cut_has_the_books_of_the_original(cli: Cli, tape: Path, tmp_path: Path) -> None:
+    start, end = START_NS + 30 * MILLI, START_NS + 60 * MILLI
+    report = cli(
+        "cut", tape, "--from", start, "--to", end, "--market", "KXTEST-A", "--out", tmp_path / "cut", "--json"
+    ).json
+    assert report["carried"] is True
+    assert cli("verify", tmp_path / "cut", "--deep").code == 0
+    for at_ns in range(start, end + 1, 10 * MILLI):
+        answers = [cli("book", path, "KXTEST-A", "--at", at_ns, "--json").json for path in (tape, tmp_path / "cut")]
+        assert answers[0] == answers[1]
+
+
+def test_an_export_gives_the_imported_lines_back(cli: Cli, tmp_path: Path) -> None:
+    source = recording(tmp_path / "r.jsonl")
+    assert cli("import", source, "--out", tmp_path / "t").code == 0
+    report = cli("export", tmp_path / "t", "--to", "jsonl", "--out", tmp_path / "again.jsonl", "--json").json
+    assert report["frames"] == 22
+    assert (tmp_path / "again.jsonl").read_bytes() == source.read_bytes()
+
+
+def test_rebuild_and_recover_leave_a_whole_tape_as_it_is(cli: Cli, tape: Path) -> None:
+    before = cli("replay", tape, "--json").json["state_digest"]
+    assert cli("rebuild", tape, "--json").json["segments"] > 3
+    assert cli("recover", tape, "--json").json["problems"] == []
+    assert cli("recover", tape).code == 0
+    assert cli("replay", tape, "--json").json["state_digest"] == before
+
+
+# ------------------------------------------------------------------ verify
+
+
+def test_a_whole_tape_is_a_yes(cli: Cli, tape: Path) -> None:
+    ran = cli("verify", tape)
+    assert ran.code == 0
+    assert "whole" in ran.out
+    assert cli("verify", tape, "--json").json["problems"] == []
+
+
+def test_damage_is_a_no_that_names_file_and_records(cli: Cli, tape: Path) -> None:
+    file = sorted(tape.rglob("*.parquet"))[1]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    ran = cli("verify", tape)
+    assert ran.code == 1
+    assert file.name in ran.out
+    assert "records 40 to 79" in ran.out
+    report = cli("verify", tape, "--json").json
+    assert report["whole"] is False
+    assert set(report["problems"][0]) == {"file", "place", "what", "remedy"}
+
+
+def test_an_end_that_nothing_proves_is_a_no(cli: Cli, tmp_path: Path) -> None:
+    make_tape(tmp_path / "tape", story().records[:-1])
+    ran = cli("verify", tmp_path / "tape")
+    assert ran.code == 1
+    assert "unproven" in ran.out
+    assert cli("recover", tmp_path / "tape").code == 0
+    assert cli("verify", tmp_path / "tape").code == 0
+
+
+# ------------------------------------------------------------------ what cannot be used
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "recover", "rebuild", "replay", "export"])
+def test_a_directory_that_is_no_tape(cli: Cli, tmp_path: Path, command: str) -> None:
+    for path in (tmp_path, tmp_path / "nowhere"):
+        assert_refused(cli(command, path), str(path), "no tape")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "recover", "rebuild", "replay", "export"])
+def test_a_tape_of_a_newer_format(cli: Cli, tmp_path: Path, command: str) -> None:
+    create_tape(tmp_path / "newer", Label(FORMAT_VERSION + 1, "some-uuid", "test"))
+    version = f"version {FORMAT_VERSION + 1}"
+    assert_refused(cli(command, tmp_path / "newer"), str(tmp_path / "newer"), version, "newer Tapedeck")
+
+
+def test_a_file_that_is_no_recording(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("dear diary\n")
+    (tmp_path / "picture").write_bytes(bytes(range(256)))
+    (tmp_path / "empty").write_bytes(b"")
+    for name in ("notes.txt", "picture", "empty", "nowhere"):
+        assert_refused(cli("import", tmp_path / name, "--out", tmp_path / "t"), name)
+    assert not (tmp_path / "t").exists()
+
+
+def test_half_a_line(cli: Cli, tmp_path: Path) -> None:
+    source = recording(tmp_path / "r.jsonl")
+    source.write_bytes(source.read_bytes()[:-30])
+    assert_refused(cli("import", source, "--out", tmp_path / "t"), "r.jsonl", "line 23", "--torn-tail")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.jsonl"]
+    assert cli("import", source, "--torn-tail", "--out", tmp_path / "t").code == 0
+    assert "torn_tail" in cli("info", tmp_path / "t").out
+
+
+def test_a_packed_file_that_stops_early(cli: Cli, tmp_path: Path) -> None:
+    packed = gzip.compress(recording(tmp_path / "r.jsonl", lines=2_000).read_bytes())
+    (tmp_path / "r.gz").write_bytes(packed[: len(packed) // 2])
+    assert_refused(cli("import", tmp_path / "r.gz", "--out", tmp_path / "t"), "r.gz")
+    assert not (tmp_path / "t").exists()
+
+
+def test_an_output_that_is_there_already(cli: Cli, tape: Path, tmp_path: Path) -> None:
+    source = recording(tmp_path / "r.jsonl")
+    assert_refused(cli("import", source, "--out", tape), str(tape), "exists already")
+    assert_refused(cli("cut", tape, "--out", tape), str(tape), "exists already")
+    assert_refused(cli("export", tape, "--out", source), "r.jsonl", "exists already")
+    assert_refused(cli("book", tape, "--every", "1s", "--out", source), "r.jsonl", "exists already")
+    assert cli("verify", tape).code == 0
+
+
+def test_a_second_writer(cli: Cli, tape: Path) -> None:
+    with TapeLock(Layout(tape).lock):
+        assert_refused(cli("rebuild", tape), str(tape), "another process")
+        assert_refused(cli("recover", tape), str(tape), "another process")
+
+
+def test_a_place_where_nothing_can_be_made(cli: Cli, tape: Path, tmp_path: Path) -> None:
+    source = recording(tmp_path / "r.jsonl")
+    for command in (("import", source), ("cut", tape), ("export", tape), ("book", tape, "--every", "1s")):
+        assert_refused(cli(*command, "--out", tmp_path / "no" / "where"), str(tmp_path / "no"))
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_full_disk(tape: Path) -> None:
+    device = Path("/dev/full")
+    if not device.exists():
+        pytest.skip("this system has no /dev/full")
+    code = f"import sys; sys.argv = ['tapedeck', 'export', {str(tape)!r}]; import tapedeck; tapedeck.main()"
+    with device.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_damage_stops_every_reader(cli: Cli, tape: Path, tmp_path: Path) -> None:
+    file = sorted(tape.rglob("*.parquet"))[1]
+    file.write_bytes(file.read_bytes()[:-9])
+    for command in (("info", tape), ("replay", tape), ("export", tape, "--out", tmp_path / "x"), ("rebuild", tape)):
+        assert_refused(cli(*command), file.name)
+    assert_refused(cli("cut", tape, "--out", tmp_path / "x"), file.name)
+    assert_refused(cli("book", tape, "KXTEST-A", "--at", "end"), file.name)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("book", "TAPE", "KXTEST-A", "--at", "yesterday"),
+        ("book", "TAPE", "KXTEST-A"),
+        ("book", "TAPE", "--at", "end"),
+        ("book", "TAPE", "--every", "1s"),
+        ("book", "TAPE", "--every", "soon", "--out", "x"),
+        ("book", "TAPE", "--every", "1s", "--out", "x", "--at", "end"),
+        ("replay", "TAPE", "--from", "10:00"),
+        ("replay", "TAPE", "--path", "rows"),
+        ("replay", "TAPE", "--from", "2026-08-12", "--to", "2026-08-11"),
+        ("cut", "TAPE"),
+        ("export", "TAPE", "--json"),
+        ("export", "TAPE", "--to", "xml"),
+        ("frobnicate", "TAPE"),
+        ("import", "--out", "x"),
+    ],
+)
+def test_a_command_that_makes_no_sense(cli: Cli, tape: Path, arguments: tuple[str, ...]) -> None:
+    ran = cli(*[tape if argument == "TAPE" else argument for argument in arguments])
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "Usage: " in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_book_at_an_instant_before_the_tape_is_not_trusted(cli: Cli, tape: Path) -> None:
+    book = cli("book", tape, "KXTEST-A", "--at", START_NS - SECOND, "--json").json
+    assert (book["trusted"], book["yes"], book["no"]) == (False, [], [])
+
+
+# ------------------------------------------------------------------ demo, progress
+
+
+def test_the_demo_shows_that_it_works(cli: Cli, tmp_path: Path) -> None:
+    started = time.monotonic()
+    ran = cli("demo", "--out", tmp_path / "demo")
+    assert ran.code == 0
+    assert time.monotonic() - started < 60
+    assert "synthetic" in ran.out
+    assert "no account" in ran.out
+    assert "the same state" in ran.out
+    assert cli("verify", tmp_path / "demo" / "tape").code == 0
+    assert_refused_demo(cli("demo", "--out", tmp_path / "demo"))
+
+
+def assert_refused_demo(ran: Ran) -> None:
+    assert ran.code == 2
+    assert "is not empty" in ran.err
+
+
+def test_progress_is_drawn_on_stderr_and_only_for_a_terminal(tape: Path) -> None:
+    code = f"import sys; sys.argv = ['tapedeck', 'info', {str(tape)!r}, '--json']; import tapedeck; tapedeck.main()"
+    master, slave = os.openpty()
+    with os.fdopen(slave, "wb") as terminal:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=terminal, check=True
+        )
+    drawn = os.read(master, 65_536)
+    os.close(master)
+    assert json.loads(done.stdout)["sessions"] == 1
+    assert b"reading" in drawn
+    plain = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert plain.stderr == b""

@@ -1,0 +1,383 @@
+"""What a user of MarketStateStore relies on: frames as the exchange sends them in, frozen views out."""
+
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import pytest
+from deck import BTC, GOLD, GOLD_WINDOWS, OUTAGE, SECOND, SHORT, begun, gold_files, told
+from tapes import needs_tapes
+from wire import frame
+
+from core.gaps import Gap
+from core.health import is_stale
+from core.lifecycle import Phase
+from core.messages import BookDelta, Malformed, Side, Trade, decode
+from core.store import Change, ChangeKind, MarketStateStore, Rejected
+
+MARKET = "KXDEMO-26NOV23-T50"
+NOW_NS = 1_795_435_201 * SECOND
+
+
+class Feed:
+    """A store that is fed frames of one connection, one a millisecond."""
+
+    def __init__(self, *, yes_price: bool = False) -> None:
+        self.store = MarketStateStore()
+        self._yes_price = yes_price
+        self._times = count(NOW_NS, 1_000_000)
+
+    def take(self, kind: str, sid: int = 1, seq: int | None = None, **msg: Any) -> Change | Rejected | None:
+        """What the store says to a frame with these members of `msg`."""
+        head = {"sid": sid} | ({} if seq is None else {"seq": seq})
+        message = decode(frame(kind, {"market_ticker": MARKET} | msg, **head))
+        assert not isinstance(message, Malformed), message
+        return self.store.apply(message, next(self._times), connection=1, yes_price=self._yes_price)
+
+    def snapshot(self, seq: int = 1, **msg: Any) -> Change | Rejected | None:
+        """Take a snapshot, by default with two bids a side."""
+        sides = {
+            "yes_dollars_fp": [["0.4100", "10.00"], ["0.4200", "13.50"]],
+            "no_dollars_fp": [["0.5500", "20.00"], ["0.5600", "17.00"]],
+        }
+        return self.take("orderbook_snapshot", seq=seq, **(msg or sides))
+
+    def delta(self, seq: int, price: str, change: str, side: str = "yes") -> Change | Rejected | None:
+        """Take a delta."""
+        return self.take("orderbook_delta", seq=seq, price_dollars=price, delta_fp=change, side=side)
+
+    def trade(self, trade_id: str, price: str, size: str, taker: str = "yes") -> Change | Rejected | None:
+        """Take a trade."""
+        values = {"yes_price_dollars": price, "count_fp": size, "taker_side": taker, "taker_outcome_side": taker}
+        return self.take("trade", sid=2, trade_id=trade_id, ts=1795435201, **values)
+
+    @property
+    def view(self) -> Any:
+        """The market as it is now."""
+        return self.store.view(MARKET)
+
+
+# ------------------------------------------------------------------ books
+
+
+def test_a_snapshot_and_its_deltas_make_the_book() -> None:
+    feed = Feed()
+    assert feed.snapshot() == Change(MARKET, ChangeKind.BOOK)
+    feed.delta(2, "0.4200", "-2.00")
+    feed.delta(3, "0.4100", "-10.00")
+    feed.delta(4, "0.5700", "3.00", "no")
+    assert feed.view.yes == ((4_200, 1_150),)
+    assert feed.view.no == ((5_500, 2_000), (5_600, 1_700), (5_700, 300))
+    assert (feed.view.yes_bid, feed.view.yes_ask) == ((4_200, 1_150), (4_300, 300))
+    assert (feed.view.no_bid, feed.view.no_ask) == ((5_700, 300), (5_800, 1_150))
+    assert feed.view.trusted
+
+
+def test_fractions_of_a_cent_and_of_a_contract_are_kept() -> None:
+    feed = Feed()
+    feed.snapshot(yes_dollars_fp=[["0.4100", "10.00"], ["0.4110", "0.10"]])
+    feed.delta(2, "0.4105", "41.25")
+    feed.delta(3, "0.4110", "-0.03")
+    assert feed.view.yes == ((4_100, 1_000), (4_105, 4_125), (4_110, 7))
+
+
+def test_the_legacy_dialect_in_cents_and_whole_contracts_gives_the_same_book() -> None:
+    old, new = Feed(), Feed()
+    old.snapshot(yes=[[41, 10], [42, 13]], no=[[56, 17]])
+    old.take("orderbook_delta", seq=2, price=42, delta=-2, side="yes")
+    new.snapshot(yes_dollars_fp=[["0.4100", "10.00"], ["0.4200", "13.00"]], no_dollars_fp=[["0.5600", "17.00"]])
+    new.delta(2, "0.4200", "-2.00")
+    assert old.view == new.view
+
+
+def test_the_yes_price_dialect_gives_the_same_book() -> None:
+    plain, yes_price = Feed(), Feed(yes_price=True)
+    plain.snapshot()
+    plain.delta(2, "0.5600", "5.00", "no")
+    yes_price.snapshot(
+        yes_dollars_fp=[["0.4100", "10.00"], ["0.4200", "13.50"]],
+        no_dollars_fp=[["0.4500", "20.00"], ["0.4400", "17.00"]],
+    )
+    yes_price.delta(2, "0.4400", "5.00", "no")
+    assert plain.view == yes_price.view
+
+
+def test_a_missing_side_is_empty_and_a_snapshot_without_sides_empties_the_book() -> None:
+    feed = Feed()
+    feed.snapshot()
+    assert feed.take("orderbook_snapshot", seq=2) == Change(MARKET, ChangeKind.BOOK)
+    assert feed.take("orderbook_snapshot", seq=3) == Change(MARKET, ChangeKind.BOOK)
+    assert (feed.view.yes, feed.view.no, feed.view.yes_bid, feed.view.trusted) == ((), (), None, True)
+
+
+def test_a_delta_before_its_snapshot_is_held_back() -> None:
+    feed = Feed()
+    assert feed.delta(1, "0.4200", "5.00") is Rejected.NO_SNAPSHOT
+    assert feed.view.yes == ()
+    assert not feed.view.trusted
+
+
+def test_updates_out_of_order_are_refused_and_change_nothing() -> None:
+    feed = Feed()
+    feed.snapshot(seq=5)
+    feed.delta(7, "0.4200", "1.00")
+    before = feed.view
+    assert feed.delta(6, "0.4200", "99.00") is Rejected.OUT_OF_ORDER
+    assert feed.delta(7, "0.4200", "1.00") is Rejected.OUT_OF_ORDER
+    assert feed.snapshot(seq=5) is Rejected.OUT_OF_ORDER
+    assert feed.view == before
+
+
+def test_a_level_below_zero_makes_the_book_untrusted_until_its_next_snapshot() -> None:
+    feed = Feed()
+    feed.snapshot()
+    assert feed.delta(2, "0.4200", "-99.00") is Rejected.NEGATIVE_SIZE
+    assert not feed.view.trusted
+    assert feed.view.yes == ((4_100, 1_000),)
+    feed.snapshot(seq=3)
+    assert feed.view.trusted
+
+
+def test_a_gap_takes_the_trust_and_a_snapshot_gives_it_back() -> None:
+    feed = Feed()
+    feed.snapshot()
+    feed.store.distrust(Gap(1, "sequence", 1, 1, 2, 4, NOW_NS, None, (MARKET,)))
+    feed.delta(4, "0.4200", "1.00")
+    assert not feed.view.trusted
+    feed.snapshot(seq=5)
+    assert feed.view.trusted
+
+
+def test_a_book_by_rest_never_replaces_the_real_one() -> None:
+    feed = Feed()
+    feed.snapshot()
+    feed.store.distrust(Gap(1, "down", 0, 0, None, None, NOW_NS, None, ()))
+    feed.store.apply_rest_book(MARKET, ((4_700, 300),), ((4_800, 300),), NOW_NS)
+    assert feed.view.yes_bid == (4_200, 1_350)
+    assert feed.view.rest.yes == ((4_700, 300),)
+    assert not feed.view.trusted
+
+
+# ------------------------------------------------------------------ views
+
+
+def test_a_view_stays_what_it_was_and_cannot_be_written_through() -> None:
+    feed = Feed()
+    feed.snapshot()
+    view = feed.view
+    feed.delta(2, "0.4200", "1.00")
+    assert view.yes_bid == (4_200, 1_350)
+    with pytest.raises(AttributeError):
+        view.trusted = False
+    with pytest.raises(TypeError):
+        view.yes[0] = (1, 1)
+
+
+def test_an_unknown_market_is_empty_untrusted_and_stale() -> None:
+    view = MarketStateStore().view("NOBODY-KNOWS-IT")
+    assert (view.yes, view.no, view.trusted, view.trades, view.position) == ((), (), False, (), None)
+    assert is_stale(view, NOW_NS, 10**18)
+
+
+def test_a_market_goes_stale_by_our_own_time_whatever_the_exchange_says_the_time_is() -> None:
+    feed = Feed()
+    feed.take("orderbook_snapshot", seq=1)
+    feed.take(
+        "orderbook_delta",
+        seq=2,
+        price_dollars="0.4200",
+        delta_fp="5.00",
+        side="yes",
+        ts_ms=NOW_NS // 1_000_000 + 900_000,
+    )
+    heard_ns = feed.view.heard_ns
+    assert heard_ns == NOW_NS + 1_000_000
+    assert not is_stale(feed.view, heard_ns + 5 * SECOND, 5 * SECOND)
+    assert is_stale(feed.view, heard_ns + 5 * SECOND + 1, 5 * SECOND)
+    feed.delta(2, "0.4200", "5.00")  # refused: no sign of life
+    assert feed.view.heard_ns == heard_ns
+
+
+def test_markets_are_listed_in_order() -> None:
+    feed = Feed()
+    for market in ("B", "C", "A"):
+        feed.take("orderbook_snapshot", seq=1, market_ticker=market)
+    assert feed.store.markets() == ("A", "B", "C")
+
+
+# ------------------------------------------------------------------ trades, tickers
+
+
+def test_recent_trades_the_last_one_and_their_sum() -> None:
+    feed = Feed()
+    feed.trade("t1", "0.4200", "2.00")
+    feed.trade("t2", "0.4250", "0.61", "no")
+    assert [(trade.price, trade.count, trade.taker) for trade in feed.view.trades] == [
+        (4_200, 200, Side.YES),
+        (4_250, 61, Side.NO),
+    ]
+    assert feed.view.last_trade.trade_id == "t2"
+    assert feed.view.traded_size == 261
+
+
+def test_a_trade_told_twice_counts_once() -> None:
+    feed = Feed()
+    feed.trade("t1", "0.4200", "2.00")
+    assert feed.trade("t1", "0.4200", "2.00") is Rejected.DUPLICATE_TRADE
+    assert feed.view.traded_size == 200
+
+
+def test_recent_trades_are_bounded_and_the_sum_is_not_shortened() -> None:
+    feed = Feed()
+    for number in range(3_000):
+        feed.trade(f"t{number}", "0.4200", "1.00")
+    assert [trade.trade_id for trade in feed.view.trades] == [f"t{number}" for number in range(3_000 - 1_024, 3_000)]
+    assert feed.view.traded_size == 300_000
+
+
+def test_the_latest_ticker_is_shown_and_no_price_is_no_price() -> None:
+    feed = Feed()
+    feed.take("ticker", sid=3, price_dollars="", yes_bid_dollars="0.0000", yes_ask_dollars="1.0000")
+    assert feed.view.ticker.price is None
+    feed.take("ticker", sid=3, price_dollars="0.4300", yes_bid_dollars="0.4200", yes_ask_dollars="0.4400")
+    assert feed.view.ticker.price == 4_300
+    assert [(point.yes_bid, point.yes_ask) for point in feed.view.prices] == [(None, None), (4_200, 4_400)]
+
+
+# ------------------------------------------------------------------ lives, fills, orders, positions
+
+
+def test_a_markets_life_is_followed() -> None:
+    feed = Feed()
+    feed.take("market_lifecycle_v2", seq=1, event_type="created", open_ts=1795420800, close_ts=1795507200)
+    assert feed.view.lifecycle.phase is Phase.INITIALIZED
+    feed.take("market_lifecycle_v2", seq=2, settled_ts=1795511060, event_type="settled")
+    feed.take(
+        "market_lifecycle_v2",
+        seq=3,
+        determination_ts=1795511000,
+        result="yes",
+        settlement_value="1.0000",
+        event_type="determined",
+    )
+    life = feed.view.lifecycle
+    assert (life.phase, life.result, life.settlement_value) == (Phase.SETTLED, "yes", 10_000)
+    assert life.close_ns == 1_795_507_200 * SECOND
+
+
+def fill(feed: Feed, trade_id: str = "t1") -> Change | Rejected | None:
+    return feed.take(
+        "fill",
+        sid=4,
+        trade_id=trade_id,
+        order_id="o1",
+        is_taker=False,
+        side="no",
+        yes_price_dollars="0.4400",
+        count_fp="5.00",
+        fee_cost="0.000000",
+        action="buy",
+        ts=1795435210,
+        post_position_fp="-5.00",
+        outcome_side="no",
+        book_side="ask",
+    )
+
+
+def order(feed: Feed, status: str, filled: str = "0.00") -> Change | Rejected | None:
+    return feed.take(
+        "user_order",
+        sid=6,
+        ticker=MARKET,
+        order_id="o1",
+        status=status,
+        outcome_side="no",
+        yes_price_dollars="0.4400",
+        initial_count_fp="5.00",
+        fill_count_fp=filled,
+        remaining_count_fp="5.00",
+    )
+
+
+def test_our_fills_orders_and_positions_are_kept() -> None:
+    feed = Feed()
+    assert order(feed, "resting") == Change(MARKET, ChangeKind.ORDER)
+    assert [working.order_id for working in feed.view.orders] == ["o1"]
+    assert fill(feed) == Change(MARKET, ChangeKind.FILL)
+    assert fill(feed) is Rejected.DUPLICATE_FILL
+    assert feed.view.position == -500
+    assert order(feed, "executed", "5.00") == Change(MARKET, ChangeKind.ORDER)
+    assert order(feed, "resting") is Rejected.FINISHED_ORDER
+    assert feed.view.orders == ()
+    position = {"position_fp": "-7.00", "position_cost_dollars": "2.800000"}
+    assert feed.take("market_position", sid=5, **position) == Change(MARKET, ChangeKind.POSITION)
+    assert feed.view.position == -700
+    assert feed.view.position_report.position_cost == 2_800_000
+
+
+# ------------------------------------------------------------------ the real recordings
+
+RECORDINGS = [(window, GOLD) for window in GOLD_WINDOWS] + [("short", BTC), ("outage", BTC)]
+
+
+@needs_tapes
+@pytest.mark.parametrize(("name", "coverage"), RECORDINGS)
+def test_no_level_is_ever_negative_in_a_recording(name: str, coverage: Any) -> None:
+    engine = begun(coverage)
+    for record, message in told(*({"short": [SHORT], "outage": [OUTAGE]}.get(name) or gold_files(name))):
+        assert not isinstance(engine.step(record, message).change, Rejected)
+    for market in engine.store.markets():
+        assert all(size > 0 for _, size in (*engine.store.view(market).yes, *engine.store.view(market).no))
+
+
+@needs_tapes
+def test_levels_off_the_cent_grid_are_real_and_keep_to_themselves() -> None:
+    tape = told(OUTAGE)
+    deltas = [message for _, message in tape if isinstance(message, BookDelta)]
+    assert 0.20 < sum(delta.price % 100 != 0 for delta in deltas) / len(deltas) < 0.27
+    engine = begun(BTC)
+    for record, message in tape[:20_000]:
+        engine.step(record, message)
+    (market,) = engine.store.markets()
+    view = engine.store.view(market)
+    on_grid = [price for price, _ in view.yes if price % 100 == 0]
+    off_grid = [price for price, _ in view.yes if price % 100]
+    assert on_grid and off_grid
+    assert len({price for price, _ in view.yes}) == len(view.yes)
+
+
+@needs_tapes
+@pytest.mark.parametrize("window", GOLD_WINDOWS)
+def test_every_trade_is_covered_by_what_left_the_book_across_from_its_taker(window: str) -> None:
+    taken: Counter[tuple[int, Side, int]] = Counter()
+    traded: Counter[tuple[int, Side, int]] = Counter()
+    for _, message in told(*gold_files(window)):
+        match message:
+            case BookDelta() if message.delta < 0:
+                taken[message.exchange_ns // 1_000_000, message.side, message.price] -= message.delta
+            case Trade():
+                side = Side.NO if message.taker is Side.YES else Side.YES
+                price = 10_000 - message.price if side is Side.NO else message.price
+                traded[message.exchange_ns // 1_000_000, side, price] += message.count
+            case _:
+                pass
+    assert traded
+    assert {key: size for key, size in traded.items() if size > taken[key]} == {}
+
+
+@needs_tapes
+@pytest.mark.parametrize("window", GOLD_WINDOWS)
+def test_what_the_store_says_was_traded_is_what_was_recorded(window: str) -> None:
+    engine = begun(GOLD)
+    ids: list[str] = []
+    total = 0
+    for record, message in told(*gold_files(window)):
+        engine.step(record, message)
+        if isinstance(message, Trade):
+            ids.append(message.trade_id)
+            total += message.count
+            view = engine.store.view(message.market)
+            assert view.last_trade is not None
+            assert (view.last_trade.trade_id, view.last_trade.now_ns) == (message.trade_id, engine.now_ns)
+            assert view.traded_size == total
+    assert [trade.trade_id for trade in view.trades] == ids[-1_024:]

@@ -1,0 +1,251 @@
+"""Real recordings of the exchange's WebSocket: import -> tape -> replay, held against the recordings read plainly."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imported import BTC, GOLD, RECORDINGS, SMALL, files_of, tape_of
+from recordings import frames_of
+from tapes import needs_tapes
+
+from capture.tape.verify import verify
+from core import state
+from core.engine import Engine
+from core.gaps import Gap
+from core.messages import BookSnapshot, Message
+from core.records import Kind, Record
+from replay import Player, Tape
+from replay.exporter import export_jsonl
+from replay.importer import import_recording
+from replay.player import PATHS
+from replay.rebuild import rebuild
+from replay.run import Span, compare
+from replay.summary import Info, summarize
+from replay.synthetic import Plan, write_recording
+
+pytestmark = [pytest.mark.integration, needs_tapes]
+
+EACH = pytest.mark.parametrize("name", sorted(RECORDINGS))
+SECOND = 1_000_000_000
+
+
+def info_of(name: str) -> Info:
+    return summarize(tape_of(name))
+
+
+def plain_frames(name: str) -> list[bytes]:
+    return [frame for file in files_of(name) for frame in frames_of(file)]
+
+
+# ------------------------------------------------------------------ what came in is there
+
+
+@EACH
+def test_every_frame_is_there_byte_for_byte_in_order(name: str) -> None:
+    frames = [record.payload for record in tape_of(name).records() if record.kind == Kind.FRAME]
+    assert frames == plain_frames(name)
+    assert len(frames) == RECORDINGS[name].frames
+
+
+@EACH
+def test_counts_are_those_of_the_source_and_nothing_is_malformed(name: str) -> None:
+    info = info_of(name)
+    parsed = [json.loads(frame) for frame in plain_frames(name)]
+    markets = {frame["msg"]["market_ticker"] for frame in parsed if "market_ticker" in frame.get("msg", ())}
+    assert info.by_type == Counter(frame["type"] for frame in parsed)
+    assert info.frames == len(parsed)
+    assert info.malformed == {}
+    assert info.unknown == {}
+    assert info.markets == tuple(sorted(markets))
+    assert info.filtered is RECORDINGS[name].filtered
+
+
+@EACH
+def test_it_verifies_deeply(name: str) -> None:
+    report = verify(tape_of(name).path, deep=True)
+    assert report.whole, report.problems
+    assert report.ended == "clean_stop"
+
+
+@EACH
+def test_it_takes_less_room_than_the_packed_recording(name: str) -> None:
+    if name in SMALL:
+        pytest.skip("too small for the fixed cost of a Parquet file to vanish")
+    held = sum(path.stat().st_size for path in tape_of(name).path.rglob("*.parquet"))
+    assert held < sum(file.stat().st_size for file in files_of(name)) / 2
+
+
+@EACH
+def test_an_export_gives_the_lines_back(name: str, tmp_path: Path) -> None:
+    export_jsonl(tape_of(name), tmp_path / "again")
+    import gzip
+
+    lines = [gzip.decompress(f.read_bytes()) if f.suffix == ".gz" else f.read_bytes() for f in files_of(name)]
+    assert (tmp_path / "again").read_bytes() == b"".join(lines)
+
+
+# ------------------------------------------------------------------ what the numbering and the clock show
+
+
+@pytest.mark.parametrize("name", [*BTC, *SMALL])
+def test_contiguous_recordings_have_no_sequence_gap(name: str) -> None:
+    assert [gap for gap in info_of(name).gaps if gap["reason"] == "sequence"] == []
+
+
+@pytest.mark.parametrize("name", GOLD)
+def test_a_filtered_recording_claims_no_sequence_gap(name: str) -> None:
+    assert [gap for gap in info_of(name).gaps if gap["reason"] == "sequence"] == []
+
+
+def test_the_outage_shows_as_three_connections_two_reconnects_and_two_silences() -> None:
+    info = info_of("btc15m/outage-22s")
+    assert info.connections == 3
+    assert [row.connection for row in info.connection_list] == [1, 2, 3]
+    assert [row.opened_ns for row in info.connection_list] == [
+        1_778_733_491_828_613_888,
+        1_778_733_892_195_760_896,
+        1_778_733_923_631_140_096,
+    ]
+    assert [(gap["reason"], gap["connection"], gap["until_ns"]) for gap in info.gaps] == [
+        ("reconnect", 1, 1_778_733_892_195_760_896),
+        ("reconnect", 2, 1_778_733_923_631_140_096),
+    ]
+    assert [round(row.duration_ns / SECOND, 1) for row in info.silences] == [22.4, 17.7]
+    assert info.gaps[0]["at_ns"] == info.silences[0].at_ns
+
+
+def test_the_reconnect_of_a_filtered_recording_is_found_by_its_numbering() -> None:
+    info = info_of("gold15m/102030-30")
+    assert [gap["reason"] for gap in info.gaps] == ["reconnect"]
+    gap = info.gaps[0]
+    assert round((gap["until_ns"] - gap["at_ns"]) / SECOND, 1) == 11.5
+    assert info.connections == 2
+
+
+# ------------------------------------------------------------------ one state, whatever the way
+
+
+@EACH
+def test_both_paths_give_the_same_state_throughout(name: str) -> None:
+    comparison = compare(tape_of(name), Span(), every=16_384)
+    assert comparison.equal
+    assert comparison.by_columns.frames == RECORDINGS[name].frames
+
+
+@pytest.mark.parametrize("name", ["gold15m/101900-00", "btc15m/short-30s"])
+def test_every_checkpoint_and_every_segment_size_lead_to_the_same_state(name: str, tmp_path: Path) -> None:
+    from replay.importer import ImportOptions
+
+    expected = digest(tape_of(name))
+    for rows in (500, 7_777):
+        path = tmp_path / f"by{rows}"
+        options = ImportOptions(environment="prod", filtered=RECORDINGS[name].filtered, segment_rows=rows)
+        import_recording(files_of(name), path, options)
+        tape = Tape.open(path)
+        assert len(tape.segments) > RECORDINGS[name].frames // rows
+        every = 1_000
+        writing = Player(tape, "columns", checkpoint_records=every)
+        writing.advance()
+        assert writing.state_digest() == expected
+        for seq in range(every - 1, tape.head_seq, every * 3):
+            player = Player(tape, "columns", start="checkpoint", checkpoint_records=0)
+            assert player.advance(until_seq=seq) == 0
+            player.advance()
+            assert player.state_digest() == expected
+        rebuild(path)
+        assert digest(Tape.open(path)) == expected
+
+
+def digest(tape: Tape) -> str:
+    player = Player(tape, "columns", checkpoint_records=0)
+    player.advance()
+    return player.state_digest()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_messages_are_those_of_the_frames(path: str) -> None:
+    tape = tape_of("btc15m/short-30s")
+    sequenced = [
+        message.seq for _, message in Player(tape, path).messages() if isinstance(message, Message) and message.seq
+    ]
+    assert sequenced == list(range(1, len(sequenced) + 1))
+
+
+# ------------------------------------------------------------------ one frame less
+
+
+def numbered(records: list[Record]) -> dict[int, dict[str, Any]]:
+    """Frames with a number, by their place in the recording; not the last of a subscription, which nobody can miss."""
+    frames = {r.seq: json.loads(r.payload) | {"on": r.connection} for r in records if r.kind == Kind.FRAME}
+    held = {place: frame for place, frame in frames.items() if "seq" in frame}
+    last = {(frame["on"], frame["sid"]): place for place, frame in held.items()}
+    return {place: frame for place, frame in held.items() if place not in last.values()}
+
+
+def without_one(records: list[Record], places: list[int]) -> Iterator[tuple[int, Engine, list[Record]]]:
+    """For each place: the engine just before it, and what follows it, numbered as if it had never been."""
+    engine, done = Engine(), 0
+    for place in places:
+        for record in records[done:place]:
+            engine.step(record)
+        done = place
+        rest = [Record(r.seq - 1, r.at_ns, r.mono_ns, r.connection, r.kind, r.payload) for r in records[place + 1 :]]
+        yield place, state.load(state.dump(engine)), rest
+
+
+def assert_one_gap(engine: Engine, rest: list[Record], lost: dict[str, Any]) -> None:
+    """Exactly one sequence gap, where the frame is missing; its books are untrusted until their own next snapshot."""
+    first: dict[int, Gap] = {}
+    waiting: set[str] = set()
+    for record in rest:
+        step = engine.step(record)
+        for gap in step.gaps:
+            if gap.reason == "sequence" and gap.number not in first:
+                assert (gap.expected, gap.got, gap.sid) == (lost["seq"], lost["seq"] + 1, lost["sid"])
+                assert gap.connection == record.connection == lost["on"]
+                first[gap.number] = gap
+                waiting = set(gap.markets)
+            elif gap.reason == "reconnect":
+                waiting = set()
+        if isinstance(step.message, BookSnapshot):
+            waiting.discard(step.message.market)
+        for market in sorted(waiting) if record.seq % 97 == 0 or step.gaps else ():
+            assert not engine.store.view(market).trusted
+    assert len(first) == 1
+
+
+def check_random_losses(name: str, count: int) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    records = list(tape_of(name).records())
+    candidates = numbered(records)
+    places = sorted(random.Random(seed).sample(sorted(candidates), min(count, len(candidates))))
+    for place, engine, rest in without_one(records, places):
+        assert_one_gap(engine, rest, candidates[place])
+
+
+@pytest.mark.parametrize(("name", "count"), [("btc15m/short-30s", 60), ("btc15m/outage-22s", 4)])
+def test_a_lost_frame_is_one_gap_at_its_place(name: str, count: int) -> None:
+    check_random_losses(name, count)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def test_two_hundred_lost_frames_are_one_gap_each() -> None:
+    check_random_losses("btc15m/outage-22s", 200)
+
+
+def test_a_lost_trade_leaves_books_trusted(tmp_path: Path) -> None:
+    write_recording(tmp_path / "r.jsonl", Plan(frames=3_000, markets=3, seed=5))
+    import_recording([tmp_path / "r.jsonl"], tmp_path / "tape")
+    records = list(Tape.open(tmp_path / "tape").records())
+    trades = [place for place, frame in numbered(records).items() if frame["type"] == "trade"]
+    place = trades[len(trades) // 2]
+    for _, engine, rest in without_one(records, [place]):
+        gaps = [gap for record in rest for gap in engine.step(record).gaps]
+        assert [gap.reason for gap in gaps] == ["sequence"]
+        assert all(engine.store.view(market).trusted for market in engine.store.markets())
