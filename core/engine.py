@@ -154,8 +154,9 @@ class Engine:
 
     def _message(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
         name = _NAMES.get(type(message))
-        if name in self.counts.by_type and not message.unknown_fields:  # type: ignore[union-attr]  # not Malformed
-            self.counts.by_type[name] += 1
+        by_type = self.counts.by_type
+        if name in by_type and not message.unknown_fields:  # type: ignore[union-attr]  # not Malformed
+            by_type[name] += 1
         else:
             self._count(message)
         verdict = self.connections.observe(connection, message, now_ns)

@@ -146,6 +146,11 @@ class _Cut:
             self._last_ns = step.now_ns
             yield from self._kept_of(record, step, player.engine) if self._kept else (record,)
             self._progress(player.position, self._tape.head_seq + 1)
+        if last is None and carried is not None and not player.finished:  # a quiet stretch inside the tape
+            self._carried = True
+            self._first_ns = self._last_ns = player.now_ns
+            last = carried
+            yield carried
         if last is not None and last.kind != Kind.CLEAN_STOP:
             yield _with(last, Kind.CLEAN_STOP, 0, b"")
 

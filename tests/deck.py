@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from recordings import lines_of
@@ -25,6 +25,9 @@ from core.messages import (
     decode,
 )
 from core.records import Closed, Coverage, Kind, Opened, Record, Session, StoredGap, encode_payload
+
+Told: TypeAlias = tuple[Record, Any]
+"""A record and its message (Message, Malformed, or None where it is no text frame), as a test takes them to be."""
 
 START_NS: Final = 1_786_407_000_000_000_000
 MS: Final = 1_000_000
@@ -149,7 +152,7 @@ def gold_files(window: str) -> list[Path]:
 
 
 @cache
-def told(*paths: Path) -> tuple[tuple[Record, Message | Malformed | None], ...]:
+def told(*paths: Path) -> tuple[Told, ...]:
     """Records of a recording's files with their messages, decoded once a process."""
     records: list[Record] = []
     for path in paths:

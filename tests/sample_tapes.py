@@ -9,7 +9,7 @@ from capture.tape.layout import FORMAT_VERSION, Label
 from capture.tape.reader import Tape
 from capture.tape.schema import RawBatch
 from capture.tape.sealer import create_tape, seal_batch
-from core.records import Closed, Coverage, Kind, Opened, Record, Session, StoredGap, encode_payload
+from core.records import Closed, Coverage, Kind, Opened, Record, Session, encode_payload
 
 START_NS: Final = 1_786_410_000_000_000_000  # 2026-08-11T01:00:00Z
 SECOND: Final = 1_000_000_000
@@ -30,11 +30,11 @@ class Script:
         self._step_ns = step_ns
         self._start_ns = start_ns
         self._mono = mono
-        self._seqs: dict[tuple[int, int], int] = {}
+        self.numbers: dict[tuple[int, int], int] = {}
 
     def session(self, *, coverage: Coverage | None = None, environment: str = "test") -> Self:
         """A new session."""
-        self._seqs.clear()
+        self.numbers.clear()
         payload = Session(f"session-{len(self.records)}", environment, coverage=coverage or Coverage())
         return self.put(Kind.SESSION, encode_payload(payload), 0)
 
@@ -45,10 +45,6 @@ class Script:
     def closed(self, connection: int = 1) -> Self:
         """A socket is down."""
         return self.put(Kind.CLOSED, encode_payload(Closed(1006, "gone")), connection)
-
-    def gap(self, kind: Kind, reason: str) -> Self:
-        """The recorder's own gap."""
-        return self.put(kind, encode_payload(StoredGap(reason)), 0)
 
     def ping(self, connection: int = 1) -> Self:
         """A heartbeat of the exchange."""
@@ -63,13 +59,13 @@ class Script:
         body = {"type": "subscribed", "id": sid, "msg": {"channel": channel, "sid": sid}}
         return self.frame(body, connection)
 
-    def snapshot(self, market: str, yes: Levels, no: Levels, *, sid: int = 1, connection: int = 1) -> Self:
+    def snapshot(self, market: str, yes: Levels, no: Levels, *, sid: int = 1, connection: int = 1) -> "Script":
         """A whole book."""
         sides = {"yes_dollars_fp": yes, "no_dollars_fp": no}
         held = {name: levels for name, levels in sides.items() if levels}
-        return self._numbered("orderbook_snapshot", {"market_ticker": market, **held}, sid, connection)
+        return _numbered(self, "orderbook_snapshot", {"market_ticker": market, **held}, sid, connection)
 
-    def delta(self, market: str, side: str, price: str, size: str, *, sid: int = 1, connection: int = 1) -> Self:
+    def delta(self, market: str, side: str, price: str, size: str, *, sid: int = 1, connection: int = 1) -> "Script":
         """A change of one level."""
         body = {
             "market_ticker": market,
@@ -78,9 +74,9 @@ class Script:
             "side": side,
             "ts_ms": self.now_ns // MILLI,
         }
-        return self._numbered("orderbook_delta", body, sid, connection)
+        return _numbered(self, "orderbook_delta", body, sid, connection)
 
-    def trade(self, market: str, price: str, count: str, *, sid: int = 2, connection: int = 1) -> Self:
+    def trade(self, market: str, price: str, count: str, *, sid: int = 2, connection: int = 1) -> "Script":
         """A public trade; its id is its place in the recording."""
         body = {
             "trade_id": f"trade-{len(self.records)}",
@@ -92,15 +88,12 @@ class Script:
             "ts": self.now_ns // SECOND,
             "ts_ms": self.now_ns // MILLI,
         }
-        return self._numbered("trade", body, sid, connection)
-
-    def raw(self, payload: bytes, connection: int = 1) -> Self:
-        """A text frame of any bytes."""
-        return self.put(Kind.FRAME, payload, connection)
+        return _numbered(self, "trade", body, sid, connection)
 
     def frame(self, body: object, connection: int = 1) -> Self:
-        """A text frame of this JSON."""
-        return self.raw(msgspec.json.encode(body) + b"\n", connection)
+        """A text frame: of this JSON, or of these very bytes."""
+        payload = body if isinstance(body, bytes) else msgspec.json.encode(body) + b"\n"
+        return self.put(Kind.FRAME, payload, connection)
 
     def wait(self, span_ns: int) -> Self:
         """Nothing is received for so long (on top of the usual step)."""
@@ -109,7 +102,7 @@ class Script:
 
     def skip(self, count: int = 1, *, sid: int = 1, connection: int = 1) -> Self:
         """So many numbered frames of a subscription never arrived."""
-        self._seqs[connection, sid] = self._seqs.get((connection, sid), 0) + count
+        self.numbers[connection, sid] = self.numbers.get((connection, sid), 0) + count
         return self
 
     def put(self, kind: Kind, payload: bytes, connection: int) -> Self:
@@ -123,10 +116,6 @@ class Script:
         """The recording as a sealed tape."""
         return make_tape(path, self.records, segment_records=segment_records, environment=environment)
 
-    def _numbered(self, kind: str, body: dict[str, object], sid: int, connection: int) -> Self:
-        seq = self._seqs[connection, sid] = self._seqs.get((connection, sid), 0) + 1
-        return self.frame({"type": kind, "sid": sid, "seq": seq, "msg": body}, connection)
-
 
 def make_tape(
     path: Path, records: list[Record], *, segment_records: int = 1_000_000, environment: str = "test"
@@ -136,6 +125,11 @@ def make_tape(
     for start in range(0, len(records), segment_records):
         seal_batch(manifest, RawBatch.of(records[start : start + segment_records]))
     return Tape.open(path)
+
+
+def _numbered(script: Script, kind: str, body: dict[str, object], sid: int, connection: int) -> Script:
+    seq = script.skip(sid=sid, connection=connection).numbers[connection, sid]
+    return script.frame({"type": kind, "sid": sid, "seq": seq, "msg": body}, connection)
 
 
 def story(rounds: int = 40, *, mono: bool = False) -> Script:
@@ -149,7 +143,7 @@ def story(rounds: int = 40, *, mono: bool = False) -> Script:
     _books(script, 1)
     for turn in range(rounds):
         _turn(script, turn, 1)
-    script.raw(b"not json").frame({"type": "novelty", "sid": 9, "msg": {}}).closed(1)
+    script.frame(b"not json").frame({"type": "novelty", "sid": 9, "msg": {}}).closed(1)
     script.wait(12 * SECOND).opened(2, replaces=1).subscribed(1, connection=2)
     _books(script, 2)
     for turn in range(rounds):

@@ -1,24 +1,18 @@
 """The command line: what each command answers, its exit codes, and one clear sentence for whatever it cannot use."""
 
-import gzip
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
-from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
+from console import Cli, assert_refused, console, recording
+from sample_tapes import MILLI, START_NS, make_tape, story
 
-import tapedeck
-from capture.tape.layout import FORMAT_VERSION, Label, Layout
-from capture.tape.lock import TapeLock
-from capture.tape.sealer import create_tape
 from replay.when import format_time
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,64 +20,16 @@ COMMANDS = ("import", "info", "verify", "recover", "rebuild", "replay", "book", 
 HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")
 
 
-class Ran(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON, which must be all of it."""
-        assert self.code in (0, 1), self.err
-        return json.loads(self.out)
-
-
-Cli = Callable[..., Ran]
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Runs `tapedeck` with these arguments in this process."""
-
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["tapedeck", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            tapedeck.main()
-        code = stopped.value.code
-        out, err = capsys.readouterr()
-        return Ran(code if isinstance(code, int) else 0, out, err)
-
-    return run
+    return console(capsys, monkeypatch)
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
     """A sealed tape of several segments."""
     return story().tape(tmp_path / "tape", segment_records=40).path
-
-
-def recording(path: Path, *, lines: int = 20) -> Path:
-    """A recording in the btc15m dialect."""
-    script = Script().opened().subscribed().snapshot("KXTEST-A", [("0.4000", "10.00")], [])
-    for _ in range(lines):
-        script.delta("KXTEST-A", "yes", "0.4000", "1.00")
-    texts = [{"recv_ns": START_NS, "conn": 1, "event": "connected"}]
-    texts += [{"recv_ns": r.at_ns, "conn": 1, "raw": r.payload.decode()} for r in script.records[1:]]
-    path.write_bytes(b"".join(json.dumps(text, separators=(",", ":")).encode() + b"\n" for text in texts))
-    return path
-
-
-def assert_refused(ran: Ran, *words: str) -> None:
-    """Exit 2, nothing on standard output, and one sentence without a traceback that says all this."""
-    assert ran.code == 2
-    assert ran.out == ""
-    lines = ran.err.strip().splitlines()
-    assert len(lines) == 1, ran.err
-    assert lines[0].startswith("tapedeck: ")
-    for word in words:
-        assert word in lines[0]
 
 
 # ------------------------------------------------------------------ help
@@ -288,126 +234,6 @@ def test_an_end_that_nothing_proves_is_a_no(cli: Cli, tmp_path: Path) -> None:
     assert cli("verify", tmp_path / "tape").code == 0
 
 
-# ------------------------------------------------------------------ what cannot be used
-
-
-@pytest.mark.parametrize("command", ["info", "verify", "recover", "rebuild", "replay", "export"])
-def test_a_directory_that_is_no_tape(cli: Cli, tmp_path: Path, command: str) -> None:
-    for path in (tmp_path, tmp_path / "nowhere"):
-        assert_refused(cli(command, path), str(path), "no tape")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", ["info", "verify", "recover", "rebuild", "replay", "export"])
-def test_a_tape_of_a_newer_format(cli: Cli, tmp_path: Path, command: str) -> None:
-    create_tape(tmp_path / "newer", Label(FORMAT_VERSION + 1, "some-uuid", "test"))
-    version = f"version {FORMAT_VERSION + 1}"
-    assert_refused(cli(command, tmp_path / "newer"), str(tmp_path / "newer"), version, "newer Tapedeck")
-
-
-def test_a_file_that_is_no_recording(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("dear diary\n")
-    (tmp_path / "picture").write_bytes(bytes(range(256)))
-    (tmp_path / "empty").write_bytes(b"")
-    for name in ("notes.txt", "picture", "empty", "nowhere"):
-        assert_refused(cli("import", tmp_path / name, "--out", tmp_path / "t"), name)
-    assert not (tmp_path / "t").exists()
-
-
-def test_half_a_line(cli: Cli, tmp_path: Path) -> None:
-    source = recording(tmp_path / "r.jsonl")
-    source.write_bytes(source.read_bytes()[:-30])
-    assert_refused(cli("import", source, "--out", tmp_path / "t"), "r.jsonl", "line 23", "--torn-tail")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.jsonl"]
-    assert cli("import", source, "--torn-tail", "--out", tmp_path / "t").code == 0
-    assert "torn_tail" in cli("info", tmp_path / "t").out
-
-
-def test_a_packed_file_that_stops_early(cli: Cli, tmp_path: Path) -> None:
-    packed = gzip.compress(recording(tmp_path / "r.jsonl", lines=2_000).read_bytes())
-    (tmp_path / "r.gz").write_bytes(packed[: len(packed) // 2])
-    assert_refused(cli("import", tmp_path / "r.gz", "--out", tmp_path / "t"), "r.gz")
-    assert not (tmp_path / "t").exists()
-
-
-def test_an_output_that_is_there_already(cli: Cli, tape: Path, tmp_path: Path) -> None:
-    source = recording(tmp_path / "r.jsonl")
-    assert_refused(cli("import", source, "--out", tape), str(tape), "exists already")
-    assert_refused(cli("cut", tape, "--out", tape), str(tape), "exists already")
-    assert_refused(cli("export", tape, "--out", source), "r.jsonl", "exists already")
-    assert_refused(cli("book", tape, "--every", "1s", "--out", source), "r.jsonl", "exists already")
-    assert cli("verify", tape).code == 0
-
-
-def test_a_second_writer(cli: Cli, tape: Path) -> None:
-    with TapeLock(Layout(tape).lock):
-        assert_refused(cli("rebuild", tape), str(tape), "another process")
-        assert_refused(cli("recover", tape), str(tape), "another process")
-
-
-def test_a_place_where_nothing_can_be_made(cli: Cli, tape: Path, tmp_path: Path) -> None:
-    source = recording(tmp_path / "r.jsonl")
-    for command in (("import", source), ("cut", tape), ("export", tape), ("book", tape, "--every", "1s")):
-        assert_refused(cli(*command, "--out", tmp_path / "no" / "where"), str(tmp_path / "no"))
-    assert not (tmp_path / "no").exists()
-
-
-def test_a_full_disk(tape: Path) -> None:
-    device = Path("/dev/full")
-    if not device.exists():
-        pytest.skip("this system has no /dev/full")
-    code = f"import sys; sys.argv = ['tapedeck', 'export', {str(tape)!r}]; import tapedeck; tapedeck.main()"
-    with device.open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert done.returncode == 2
-    assert "No space left" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_damage_stops_every_reader(cli: Cli, tape: Path, tmp_path: Path) -> None:
-    file = sorted(tape.rglob("*.parquet"))[1]
-    file.write_bytes(file.read_bytes()[:-9])
-    for command in (("info", tape), ("replay", tape), ("export", tape, "--out", tmp_path / "x"), ("rebuild", tape)):
-        assert_refused(cli(*command), file.name)
-    assert_refused(cli("cut", tape, "--out", tmp_path / "x"), file.name)
-    assert_refused(cli("book", tape, "KXTEST-A", "--at", "end"), file.name)
-    assert not (tmp_path / "x").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("book", "TAPE", "KXTEST-A", "--at", "yesterday"),
-        ("book", "TAPE", "KXTEST-A"),
-        ("book", "TAPE", "--at", "end"),
-        ("book", "TAPE", "--every", "1s"),
-        ("book", "TAPE", "--every", "soon", "--out", "x"),
-        ("book", "TAPE", "--every", "1s", "--out", "x", "--at", "end"),
-        ("replay", "TAPE", "--from", "10:00"),
-        ("replay", "TAPE", "--path", "rows"),
-        ("replay", "TAPE", "--from", "2026-08-12", "--to", "2026-08-11"),
-        ("cut", "TAPE"),
-        ("export", "TAPE", "--json"),
-        ("export", "TAPE", "--to", "xml"),
-        ("frobnicate", "TAPE"),
-        ("import", "--out", "x"),
-    ],
-)
-def test_a_command_that_makes_no_sense(cli: Cli, tape: Path, arguments: tuple[str, ...]) -> None:
-    ran = cli(*[tape if argument == "TAPE" else argument for argument in arguments])
-    assert ran.code == 2
-    assert ran.out == ""
-    assert "Usage: " in ran.err
-    assert "Traceback" not in ran.err
-
-
-def test_a_book_at_an_instant_before_the_tape_is_not_trusted(cli: Cli, tape: Path) -> None:
-    book = cli("book", tape, "KXTEST-A", "--at", START_NS - SECOND, "--json").json
-    assert (book["trusted"], book["yes"], book["no"]) == (False, [], [])
-
-
 # ------------------------------------------------------------------ demo, progress
 
 
@@ -420,12 +246,7 @@ def test_the_demo_shows_that_it_works(cli: Cli, tmp_path: Path) -> None:
     assert "no account" in ran.out
     assert "the same state" in ran.out
     assert cli("verify", tmp_path / "demo" / "tape").code == 0
-    assert_refused_demo(cli("demo", "--out", tmp_path / "demo"))
-
-
-def assert_refused_demo(ran: Ran) -> None:
-    assert ran.code == 2
-    assert "is not empty" in ran.err
+    assert_refused(cli("demo", "--out", tmp_path / "demo"), "is not empty")
 
 
 def test_progress_is_drawn_on_stderr_and_only_for_a_terminal(tape: Path) -> None:

@@ -111,7 +111,7 @@ def _header(content: bytes) -> Header | None:
         return None
     try:
         return msgspec.json.decode(content[_PREFIX : _PREFIX + length], type=Header)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

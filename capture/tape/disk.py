@@ -57,6 +57,7 @@ class SystemDisk:
         fsync_dir(path)
 
     def reserve(self, path: Path, size: int, spare: int) -> None:
+        """As `Disk.reserve`: asks for all of it and gives the spare part back."""
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             os.posix_fallocate(fd, 0, size + spare)

@@ -170,7 +170,7 @@ def decode_line(raw: bytes) -> Line | None:
     try:
         line: Line = _DECODER.decode(body)
         return line
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -25,30 +25,20 @@ class TapeLock:
         self._fd = self._take()
 
     def _take(self) -> int:
-        while True:
-            try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-            except OSError as error:
-                raise disk_error(error, self.path, "lock the tape") from error
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                os.close(fd)
-                if isinstance(error, BlockingIOError):
-                    raise TapeLocked(
-                        f"{self.path.parent}: another process is writing this tape; stop it or choose another tape"
-                    ) from None
-                raise disk_error(error, self.path, "lock the tape") from error
-            if self._is_still(fd):
-                return fd
-            os.close(fd)
-
-    def _is_still(self, fd: int) -> bool:
-        """False when the file was replaced between open and flock: the lock of a deleted file excludes nobody."""
         try:
-            return os.path.samestat(os.fstat(fd), self.path.stat())
-        except FileNotFoundError:
-            return False
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise disk_error(error, self.path, "lock the tape") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if isinstance(error, BlockingIOError):
+                raise TapeLocked(
+                    f"{self.path.parent}: another process is writing this tape; stop it or choose another tape"
+                ) from None
+            raise disk_error(error, self.path, "lock the tape") from error
+        return fd
 
     def release(self) -> None:
         """Give the lock back; more than once is fine."""

@@ -43,6 +43,7 @@ class HotLog:
         self.synced = threading.Condition(lock)
         self._layout = layout
         self._lock = lock
+        self._syncing = threading.Lock()  # one sync at a time, so that what is durable never goes back
         self._disk = disk
         self._finished = finished
         self._next_number = number
@@ -65,11 +66,6 @@ class HotLog:
         """Whether the present segment holds no record."""
         return self.head_seq < self._segment.start.next_seq
 
-    @property
-    def is_stuck(self) -> bool:
-        """Whether the present segment takes no more records and `renew` must succeed first."""
-        return self._segment.poisoned
-
     def write(self, record: Record) -> None:
         """Append the record that follows `head_seq`. OSError: it is not on the tape.
 
@@ -90,22 +86,23 @@ class HotLog:
 
         What is durable is read before the disk is asked, so records that arrive meanwhile are not counted.
         """
-        with self._lock:
-            segment, mark = self._segment, self._segment.mark()
-            if mark.offset == self._durable.offset and not segment.poisoned:
-                return
-        try:
-            segment.sync()
-        except OSError:
+        with self._syncing:
             with self._lock:
-                if segment is self._segment:
-                    self._move()
-            return
-        with self._lock:
-            self._publish(segment, mark)
+                segment, mark = self._segment, self._segment.mark()
+                if mark.offset == self._durable.offset and not segment.poisoned:
+                    return
+            try:
+                segment.sync()
+            except OSError:
+                with self._lock:
+                    if segment is self._segment:  # else whoever left it has seen to it
+                        self._move()
+                return
+            with self._lock:
+                self._publish(segment, mark)
 
     def renew(self) -> None:
-        """Go on in a new segment; OSError when there is none to be had (the present one goes on, unless stuck)."""
+        """Go on in a new segment; OSError when there is none to be had (the present one goes on, if it can)."""
         if self._settle():
             return
         segment, mark = self._segment, self._durable
@@ -165,8 +162,8 @@ class HotLog:
 
     def _publish(self, segment: HotSegment, mark: Mark) -> None:
         """Everything before `mark` of `segment` is durable."""
-        if segment is not self._segment or mark.offset < self._durable.offset:
-            return  # the log went on meanwhile and knows more
+        if segment is not self._segment:
+            return  # the log went on to another one meanwhile, and made this one durable first
         self._durable = mark
         self.durable_seq = mark.next_seq - 1
         while self._undurable and self._undurable[0].seq <= self.durable_seq:

@@ -199,23 +199,9 @@ class Manifest:
             case Genesis():
                 return None if self._size == 0 else "starts the manifest a second time"
             case Sealed():
-                return self._misplaced(line)
+                return _misplaced(self, line)
             case Replaced() | Archived() | Pruned():
                 return None if line.number in self._entries else f"names segment {line.number}, which was never sealed"
-
-    def _misplaced(self, line: Sealed) -> str | None:
-        try:
-            right = chain_after(line.after, line.raw_sha256) == line.chain
-            file = segment_file(self.layout, line)
-        except (ValueError, OverflowError):
-            return "holds impossible values"
-        if not right or line.file != file or line.rows != line.last_seq - line.first_seq + 1:
-            return "contradicts itself"
-        last = self.last
-        follows = line.first_seq >= self.next_seq and (last is None or line.number > last.number)
-        if not follows or (line.first_seq == self.next_seq and line.after != self.chain):
-            return f"names segment {line.number}, which does not follow the segment before it"
-        return None  # a first_seq beyond the next one is a hole: the records are lost, the line is right
 
     def _advance(self, raw: bytes | None, size: int) -> None:
         self._tip = None if raw is None else sha256(raw).hexdigest()
@@ -233,6 +219,22 @@ class Manifest:
                     self.sound = len(self._entries)
             case Replaced() | Archived() | Pruned():
                 self._entries[line.number] = changed(self._entries[line.number], line)
+
+
+def _misplaced(manifest: Manifest, line: Sealed) -> str | None:
+    """Why a segment cannot stand behind the manifest's last one; None when it can."""
+    try:
+        right = chain_after(line.after, line.raw_sha256) == line.chain
+        file = segment_file(manifest.layout, line)
+    except (ValueError, OverflowError):
+        return "holds impossible values"
+    if not right or line.file != file or line.rows != line.last_seq - line.first_seq + 1:
+        return "contradicts itself"
+    last = manifest.last
+    follows = line.first_seq >= manifest.next_seq and (last is None or line.number > last.number)
+    if not follows or (line.first_seq == manifest.next_seq and line.after != manifest.chain):
+        return f"names segment {line.number}, which does not follow the segment before it"
+    return None  # a first_seq beyond the next one is a hole: the records are lost, the line is right
 
 
 def append_durably(layout: Layout, encoded: bytes, size: int) -> None:

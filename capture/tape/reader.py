@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from capture.tape import schema, segment
-from capture.tape.errors import DiskError, TapeDamaged, TapeError, TapeFormat, disk_error
+from capture.tape.errors import DiskError, TapeDamaged, TapeError, disk_error
 from capture.tape.hotlog import Header
 from capture.tape.layout import Label, Layout, hot_numbers, read_label, sealed_files
 from capture.tape.lines import Entry, State
@@ -64,16 +64,11 @@ class Tape:
     def open(cls, path: Path) -> Self:
         """Raises TapeFormat when it is no tape or of a newer version, TapeDamaged when nothing vouches for it."""
         layout = Layout(path)
-        try:
-            label = read_label(path)
-        except TapeFormat:
-            if not layout.manifest.exists():
-                raise
-            label_problem(layout, Manifest.load(layout), refuse=True)
-            raise
+        if not layout.manifest.exists():
+            read_label(path)  # else: no tape
         manifest = Manifest.load(layout)
         label_problem(layout, manifest, refuse=True)
-        return cls(path, label, manifest)
+        return cls(path, read_label(path), manifest)
 
     @property
     def environment(self) -> str:

@@ -44,7 +44,14 @@ class Recorder:
     """Puts records into the hot log. `wake` asks for a sync soon. Every method is called with the log's lock held."""
 
     def __init__(
-        self, root: Path, log: HotLog, reserve: Reserve, clock: Clock, options: WriterOptions, wake: Callable[[], None]
+        self,
+        root: Path,
+        log: HotLog,
+        reserve: Reserve,
+        *,
+        clock: Clock,
+        options: WriterOptions,
+        wake: Callable[[], None],
     ) -> None:
         self.outage: Outage | None = None
         self.halted = ""
@@ -65,10 +72,8 @@ class Recorder:
         """Why records are refused just now, empty when they are not."""
         if self.outage is None:
             return self.halted
-        outage = self.outage
-        return (
-            f"{self._root}: cannot append a record: {outage.detail}; recording resumes by itself once the disk takes it"
-        )
+        remedy = "free some space" if self.outage.reason == "disk_full" else "check the disk"
+        return f"{self._root}: cannot append a record: {self.outage.detail}; {remedy}, then recording resumes by itself"
 
     def append(self, kind: int, payload: bytes, connection: int) -> int:
         """Append a record; its seq. Raises DiskError when it is refused, TapeError when halted."""
@@ -186,8 +191,6 @@ class Recorder:
         outage.next_try_mono_ns = mono_ns + self._retry_ns()
         try:
             self._reserve.fill()
-            if self._log.is_stuck:
-                self._log.renew()
             self._write(Kind.GAP_CLOSE, encode_payload(outage.closed(wall_ns)), 0)
         except OSError as error:
             outage.detail = _what(error)

@@ -113,13 +113,13 @@ class _Recovery:
             if not repair:
                 manifest.require_sound()
             label = manifest.genesis.label if manifest.genesis else read_label(layout.root)
-            self._keep_copy(layout.manifest, layout.manifest.read_bytes())
+            _keep_copy(layout, layout.manifest, layout.manifest.read_bytes())
             manifest = self._remade(label, manifest.entries, f"line {manifest.faults[0].line} was damaged")
         if manifest.torn_bytes:
             manifest = self._without_torn_line(manifest)
         if label_problem(layout, manifest) and manifest.genesis is not None:
             if layout.label.exists():
-                self._keep_copy(layout.label, layout.label.read_bytes())
+                _keep_copy(layout, layout.label, layout.label.read_bytes())
             write_label(layout, manifest.genesis.label)
             self.actions.append(f"{layout.label}: was missing or altered and was written again from the manifest")
         return manifest
@@ -134,7 +134,7 @@ class _Recovery:
         path = self.layout.manifest
         content = path.read_bytes()
         whole = len(content) - manifest.torn_bytes
-        self._keep_copy(path, content[whole:])
+        _keep_copy(self.layout, path, content[whole:])
         with path.open("r+b") as file:
             file.truncate(whole)
             os.fsync(file.fileno())
@@ -225,7 +225,7 @@ class _Recovery:
         path, manifest = scan.path, self.manifest
         if scan.verdict is not Verdict.CLEAN:
             whole = path.read_bytes()
-            self._keep_copy(path, whole if scan.verdict is Verdict.CORRUPT else whole[scan.end_offset :])
+            _keep_copy(self.layout, path, whole if scan.verdict is Verdict.CORRUPT else whole[scan.end_offset :])
             self.actions.append(f"{path}: {scan.problem}; what is whole was kept")
         if scan.number < next_number(manifest):
             self._move_away(path, "is older than the segments that are sealed")
@@ -261,11 +261,9 @@ class _Recovery:
         if last is None or last.kind == Kind.GAP_OPEN or (last.kind in salvage.FINAL and not lost):
             return
         gap = salvage.end_gap(last, lost or "the recorder ended without a word")
-        seal_records(self.manifest, [gap], self._unused_number(), 0)
+        number = max(next_number(self.manifest), *(number + 1 for number in (0, *hot_numbers(self.layout))))
+        seal_records(self.manifest, [gap], number, 0)
         self.actions.append(f"{self.layout.root}: ends in a gap from record {gap.seq} on")
-
-    def _unused_number(self) -> int:
-        return max(next_number(self.manifest), *(number + 1 for number in (0, *hot_numbers(self.layout))))
 
     def _require_files(self) -> None:
         """Tell of sealed segments that are gone or have another size; whether their bytes are right, `verify` tells."""
@@ -290,12 +288,13 @@ class _Recovery:
         self.manifest.replace(entry.number, found.marks[0], found.marks[0], found.decoder)
         self.actions.append(f"{path}: was rebuilt; the manifest names the new file")
 
-    def _keep_copy(self, path: Path, content: bytes) -> None:
-        write_durably(self.layout.quarantine / kept_name(self.layout, path, sha256(content).hexdigest()), content)
-
     def _move_away(self, path: Path, why: str) -> None:
         place = self.layout.quarantine / kept_name(self.layout, path, segment.mark_of(path).sha256)
         path.rename(place)
         fsync_dir(place.parent)
         fsync_dir(path.parent)
         self.actions.append(f"{path}: was moved to {self.layout.relative(place)}: {why}")
+
+
+def _keep_copy(layout: Layout, path: Path, content: bytes) -> None:
+    write_durably(layout.quarantine / kept_name(layout, path, sha256(content).hexdigest()), content)

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 import numpy as np
@@ -244,20 +244,17 @@ def _is_record(tail: bytes, at: int, crc: int) -> bool:
 
 
 def _candidates(tail: bytes, next_seq: int) -> Iterator[int]:
-    """Offsets at which length, kind and seq are possible, ascending: all offsets are tried at once, by chunk."""
+    """Offsets at which length, kind and seq are possible, ascending: all of a chunk are tried at once."""
+    last = len(tail) - OVERHEAD
     most_seq = next_seq + len(tail) // OVERHEAD
-    for start in range(4, len(tail) - OVERHEAD + 1, CHUNK):
-        offsets = np.arange(start, min(start + CHUNK, len(tail) - OVERHEAD + 1))
-        window = np.frombuffer(tail, np.uint8, len(offsets) + HEAD.size - 1, start)
-        seqs = _numbers(window, 8, 8, len(offsets))
-        fits = (seqs >= next_seq) & (seqs <= most_seq) & (window[4 : 4 + len(offsets)] != 0)
-        fits &= _numbers(window, 0, 4, len(offsets)) <= len(tail) - OVERHEAD - offsets
-        yield from offsets[fits].tolist()
-
-
-def _numbers(window: Any, start: int, width: int, count: int) -> Any:
-    """The unsigned little-endian numbers of `width` bytes at every offset from `start` on."""
-    total = np.zeros(count, np.uint64)
-    for byte in range(width):
-        total |= window[start + byte : start + byte + count].astype(np.uint64) << np.uint64(8 * byte)
-    return total
+    content = np.frombuffer(tail, np.uint8)
+    for start in range(4, last + 1, CHUNK):
+        count = min(CHUNK, last + 1 - start)
+        found = []
+        for phase in range(min(8, count)):
+            seqs = np.frombuffer(tail, "<u8", (count - phase + 7) // 8, start + phase + 8)
+            found.append(np.flatnonzero((seqs >= next_seq) & (seqs <= most_seq)) * 8 + (start + phase))
+        offsets = np.concatenate(found)
+        offsets = np.sort(offsets[content[offsets + 4] != 0])
+        lengths = sum(content[offsets + byte].astype(np.int64) << (8 * byte) for byte in range(4))
+        yield from offsets[lengths <= last - offsets].tolist()

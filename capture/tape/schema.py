@@ -85,6 +85,9 @@ class RawBatch:
 
     def groups(self) -> Iterator["RawBatch"]:
         """The batch in pieces of at most GROUP_ROWS."""
+        if 0 < self.rows <= GROUP_ROWS:
+            yield self
+            return
         for start in range(0, self.rows, GROUP_ROWS):
             span = slice(start, start + GROUP_ROWS)
             yield RawBatch(

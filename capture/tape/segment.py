@@ -137,7 +137,7 @@ class SegmentFile:
             self.facts = msgspec.json.decode(metadata[_FACTS.encode()], type=Facts)
             self.shapes = ShapeBook(msgspec.json.decode(metadata[_SHAPES.encode()], type=list[str]))
             self.rebuild_columns = schema.rebuild_columns(self.shapes)
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
             raise TapeDamaged(f"{path}: is no whole segment ({_brief(error)}); restore it from a copy") from error
 
     def groups(self, columns: Sequence[str] | None = None, from_seq: int = 0) -> Iterator[Any]:

@@ -74,7 +74,9 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
             undo.callback(self._log.abandon)
             self._syncing = Worker("tape-sync", self._tick, options.sync_interval_s or None, self._faulted)
             undo.callback(self._syncing.stop)
-            self._recorder = Recorder(layout.root, self._log, reserve, clock, options, self._syncing.wake)
+            self._recorder = Recorder(
+                layout.root, self._log, reserve, clock=clock, options=options, wake=self._syncing.wake
+            )
             self._syncing.start()
             self._resources = undo.pop_all()
 
@@ -202,13 +204,14 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
             if self._is_closed:
                 return
             self._is_closed = True
-            is_sound = not self._recorder.halted
-            try:
-                self._recorder.append(Kind.CLEAN_STOP, b"", 0)
-            except TapeError as error:
-                problem = error
-            self._recorder.halt(f"{self._root}: the writer is closed; open the tape again")
         with self._resources:
+            with self._lock:
+                is_sound = not self._recorder.halted
+                try:
+                    self._recorder.append(Kind.CLEAN_STOP, b"", 0)
+                except TapeError as error:
+                    problem = error
+                self._recorder.halt(f"{self._root}: the writer is closed; open the tape again")
             self._syncing.stop()
             if is_sound:
                 problem = _finish(self._log, self._lock, self._root) or problem

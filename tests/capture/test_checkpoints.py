@@ -26,10 +26,21 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
 
 def test_the_nearest_one_before_a_seq_and_an_instant_is_found(tmp_path: Path) -> None:
     opened = tape(tmp_path)
-    for seq, now_ns in ((9, 100), (99, 200), (100, 200), (150, 900)):
-        assert checkpoints.save(opened, seq, now_ns, b"%d" % seq)
-    wanted = {(8, None): None, (9, None): 9, (99, None): 99, (140, None): 100, (None, 99): None, (None, 100): 9}
-    wanted |= {(None, 200): 100, (None, 899): 100, (None, 900): 150, (99, 5_000): 99, (199, 150): 9}
+    for saved, at_ns in ((9, 100), (99, 200), (100, 200), (150, 900)):
+        assert checkpoints.save(opened, saved, at_ns, b"%d" % saved)
+    wanted: dict[tuple[int | None, int | None], int | None] = {
+        (8, None): None,
+        (9, None): 9,
+        (99, None): 99,
+        (140, None): 100,
+        (None, 99): None,
+        (None, 100): 9,
+        (None, 200): 100,
+        (None, 899): 100,
+        (None, 900): 150,
+        (99, 5_000): 99,
+        (199, 150): 9,
+    }
     for (seq, now_ns), best in wanted.items():
         found = checkpoints.nearest(opened, seq, now_ns)
         assert found == (None if best is None else (best, b"%d" % best))

@@ -48,14 +48,6 @@ def test_a_lock_that_cannot_be_made_says_why(tmp_path: Path) -> None:
         TapeLock(tmp_path / "missing" / "LOCK")
 
 
-def test_a_lock_file_that_was_deleted_while_held_locks_nobody_out_for_ever(tmp_path: Path) -> None:
-    path = tmp_path / "LOCK"
-    with TapeLock(path):
-        path.unlink()
-        with TapeLock(path):
-            assert path.exists()
-
-
 @pytest.mark.integration
 def test_kill_9_releases_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "LOCK"

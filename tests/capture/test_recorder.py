@@ -19,7 +19,7 @@ from capture.tape.scan import Verdict, iter_segment, scan_segment
 from core.records import Kind, Record, StoredGap, decode_gap
 
 OPTIONS = WriterOptions(roll_s=60.0, roll_bytes=10_000, sync_bytes=4_000, reserve_bytes=4_096)
-SMALL_MEMORY = WriterOptions(sync_bytes=4_000, memory_bytes=8_000, reserve_bytes=0)
+SMALL_MEMORY = WriterOptions(sync_bytes=4_000, memory_bytes=8_000, reserve_bytes=0, retry_s=3_600)
 
 
 class Deck:
@@ -37,7 +37,7 @@ class Deck:
         self.log = HotLog(
             self.layout, self.lock, number=1, base_seq=0, previous_crc=0, disk=self.disk, finished=self.finished.append
         )
-        self.recorder = Recorder(root, self.log, self.reserve, self.clock, options, self._wake)
+        self.recorder = Recorder(root, self.log, self.reserve, clock=self.clock, options=options, wake=self._wake)
         self.disk.calls.clear()
 
     def _wake(self) -> None:
@@ -193,7 +193,8 @@ def test_too_much_in_memory_makes_append_wait_for_the_disk(tmp_path: Path) -> No
     assert (deck.log.head_seq, deck.log.durable_seq) == (8, 7)
 
 
-def test_whoever_waits_for_the_disk_is_told_when_that_is_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["halt", "outage"])
+def test_whoever_waits_for_the_disk_is_told_when_that_is_in_vain(tmp_path: Path, what: str) -> None:
     deck = Deck(tmp_path / "tape", SMALL_MEMORY)
     for _ in range(8):
         deck.frame(bytes(1_000 - OVERHEAD))
@@ -208,15 +209,18 @@ def test_whoever_waits_for_the_disk_is_told_when_that_is_over(tmp_path: Path) ->
     waiting.start()
     waiting.join(0.05)
     with deck.lock:
-        deck.recorder.halt("tape: stopped")
+        if what == "halt":
+            deck.recorder.halt("stopped by the test")
+        else:
+            deck.recorder.suspend(OSError(EIO, "broken by the test"), sync=True)
     waiting.join(20)
-    assert told == ["tape: stopped"]
+    assert len(told) == 1 and "by the test" in told[0]
 
 
 def test_a_full_disk_refuses_frees_the_reserve_and_says_so(deck: Deck) -> None:
     deck.frame()
     deck.disk.faults["write"] = [ENOSPC]
-    with pytest.raises(DiskError, match="cannot append a record: No space left on device; recording resumes by itself"):
+    with pytest.raises(DiskError, match="No space left on device; free some space, then recording resumes by itself"):
         deck.frame(b"lost")
     assert not deck.layout.reserve.exists()
     opened = StoredGap("disk_full", from_ns=deck.clock.wall, detail="No space left on device")

@@ -233,6 +233,18 @@ def test_made_up_heads_in_a_torn_tail_cannot_stall_a_scan(tmp_path: Path, length
     assert time.perf_counter() - started_s < 10, "it took milliseconds for each made-up head"
 
 
+@pytest.mark.parametrize(("kind", "seq"), [(0, 1), (1, 0), (1, 2), (256, 1)])
+def test_a_record_without_a_kind_or_out_of_turn_is_none_even_if_its_checksum_is_right(
+    tmp_path: Path, kind: int, seq: int
+) -> None:
+    path = write_segment(tmp_path / "00000001.wal", [record(0)])
+    content = path.read_bytes()
+    head = HEAD.pack(0, kind, seq, 1, 1)
+    path.write_bytes(content + head + zlib.crc32(head, int.from_bytes(content[-4:], "little")).to_bytes(4, "little"))
+    scan = scan_segment(path)
+    assert (scan.verdict, scan.next_seq, scan.end_offset) == (Verdict.TORN, 1, len(content))
+
+
 def test_records_keep_every_field(tmp_path: Path) -> None:
     extremes = [
         Record(0, 0, 0, 0, 1, b""),

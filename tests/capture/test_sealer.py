@@ -1,3 +1,4 @@
+import os
 import shutil
 import stat
 import subprocess
@@ -109,6 +110,49 @@ def test_a_hot_segment_becomes_a_sealed_one_and_goes(tmp_path: Path) -> None:
     assert seal_hot_segment(root, 3) == entry
     assert list(Tape.open(root).records()) == records
     assert verify.verify(root, deep=True).whole
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the names of open files are known on Linux only")
+def test_everything_is_durable_before_what_it_replaces_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "tape"
+    tape_with_hot(root)
+    calls: list[str] = []
+    fsync, rename, unlink, write = os.fsync, os.rename, os.unlink, os.write
+
+    def named(path: object) -> str:
+        return Path(str(path)).relative_to(root).as_posix()
+
+    def seen_fsync(fd: int) -> None:
+        calls.append(f"fsync {named(Path(f'/proc/self/fd/{fd}').readlink())}")
+        fsync(fd)
+
+    def seen_write(fd: int, data: bytes) -> int:
+        calls.append(f"write {named(Path(f'/proc/self/fd/{fd}').readlink())}")
+        return write(fd, data)
+
+    def seen_rename(source: object, target: object) -> None:
+        calls.append(f"rename {named(source)}")
+        rename(str(source), str(target))
+
+    def seen_unlink(path: object) -> None:
+        calls.append(f"unlink {named(path)}")
+        unlink(str(path))
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "write", seen_write)
+    monkeypatch.setattr(os, "rename", seen_rename)
+    monkeypatch.setattr(os, "unlink", seen_unlink)
+    seal_hot_segment(root, 3)
+    monkeypatch.undo()
+    assert [call for call in calls if call != "unlink tmp/00000003.parquet.partial"] == [
+        "fsync tmp/00000003.parquet.partial",
+        "rename tmp/00000003.parquet.partial",
+        f"fsync data/date={DAY}",
+        "write MANIFEST",
+        "fsync MANIFEST",
+        "unlink wal/00000003.wal",
+        "fsync wal",
+    ]
 
 
 def test_an_empty_hot_segment_just_goes(tmp_path: Path) -> None:

@@ -4,50 +4,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from writing import DAY_NS, EIO, ENOSPC, FaultyDisk, HandClock, session
+from lives import EAGER, append, create, gaps, kinds, read, reopen
+from writing import DAY_NS, FaultyDisk, HandClock, session
 
-from capture.tape.errors import DiskError, TapeError, TapeFormat, TapeLocked
+from capture.tape.errors import TapeError, TapeFormat, TapeLocked
 from capture.tape.layout import Layout, hot_numbers, sealed_files
 from capture.tape.reader import Ended, Tape
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
-from core.records import Kind, Record, StoredGap, decode_gap, decode_session
-
-EAGER = WriterOptions(sync_interval_s=0, reserve_bytes=4096, roll_bytes=1 << 20)
-CALM = WriterOptions(sync_interval_s=3600, reserve_bytes=4096, roll_bytes=1 << 20)
-
-
-def create(
-    path: Path, options: WriterOptions = CALM, *, clock: HandClock | None = None, disk: FaultyDisk | None = None
-) -> TapeWriter:
-    return TapeWriter.create(
-        path, "demo", session(), clock=clock or HandClock(), options=options, disk=disk or FaultyDisk()
-    )
-
-
-def reopen(path: Path, clock: HandClock | None = None) -> TapeWriter:
-    return TapeWriter.open(path, "demo", session(), clock=clock or HandClock(), options=CALM)
-
-
-def append(writer: TapeWriter, count: int) -> None:
-    for _ in range(count):
-        writer.append(Kind.FRAME, b'{"n":%d}\n' % (writer.head_seq + 1), 1)
-
-
-def read(path: Path) -> list[Record]:
-    """Every record; asserts that they are numbered without a hole."""
-    found = list(Tape.open(path).records())
-    assert [record.seq for record in found] == list(range(len(found)))
-    return found
-
-
-def kinds(path: Path) -> list[Kind]:
-    return [Kind(record.kind) for record in read(path)]
-
-
-def gaps(path: Path) -> list[tuple[Kind, StoredGap]]:
-    stored = [record for record in read(path) if record.kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE)]
-    return [(Kind(record.kind), decode_gap(record.payload)) for record in stored]
+from core.records import Kind, StoredGap, decode_session
 
 
 def test_a_new_tape_begins_with_its_session_and_ends_with_a_clean_stop(tmp_path: Path) -> None:
@@ -273,30 +238,6 @@ def test_a_directory_that_is_no_tape_cannot_be_opened(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("call", ["create", "write", "fdatasync", "fsync_dir", "reserve"])
-@pytest.mark.parametrize("made", [False, True])
-def test_a_tape_that_cannot_be_begun_leaves_nothing(tmp_path: Path, call: str, made: bool) -> None:
-    path, disk = tmp_path / "deep" / "tape", FaultyDisk()
-    path.mkdir(parents=True) if made else path.parent.mkdir()
-    disk.always[call] = ENOSPC
-    with pytest.raises(DiskError, match="No space left"):
-        create(path, EAGER, disk=disk)
-    assert path.exists() is made
-    assert not made or not list(path.iterdir())
-    create(path).close()
-
-
-def test_a_disk_without_room_for_the_first_segment_is_refused_at_once(tmp_path: Path) -> None:
-    huge = WriterOptions(roll_bytes=1 << 60)
-    with pytest.raises(DiskError, match=r"only \d+ MiB are free there and recording needs 1099511627840"):
-        create(tmp_path / "tape", huge)
-    assert not (tmp_path / "tape").exists()
-    create(tmp_path / "tape").close()
-    with pytest.raises(DiskError, match="MiB are free"):
-        TapeWriter.open(tmp_path / "tape", "demo", session(), options=huge)
-    reopen(tmp_path / "tape").close()
-
-
 def test_a_closed_writer_refuses_and_closing_twice_is_fine(tmp_path: Path) -> None:
     writer = create(tmp_path / "tape")
     writer.close()
@@ -312,115 +253,6 @@ def test_closing_makes_everything_durable_first(tmp_path: Path) -> None:
     append(writer, 4)
     writer.close()
     assert writer.durable_seq == writer.head_seq == 5
-
-
-def test_a_close_that_cannot_make_the_end_durable_says_so_lets_go_and_keeps_the_records(tmp_path: Path) -> None:
-    path, disk = tmp_path / "tape", FaultyDisk()
-    writer = create(path, disk=disk)
-    append(writer, 4)
-    disk.always["fdatasync"] = EIO
-    with pytest.raises(DiskError, match="cannot make the last records durable"):
-        writer.close()
-    reopen(path).close()
-    assert kinds(path)[:6] == [Kind.SESSION, *[Kind.FRAME] * 4, Kind.CLEAN_STOP]
-
-
-def test_a_segment_that_cannot_be_sealed_is_told_of_and_stays_in_the_hot_log(tmp_path: Path) -> None:
-    path = tmp_path / "tape"
-    writer = create(path)
-    append(writer, 4)
-    writer.roll()
-    Layout(path).manifest.rename(tmp_path / "away")
-    with pytest.raises(TapeError, match="MANIFEST"):
-        writer.seal_all()
-    append(writer, 1)
-    with pytest.raises(TapeError, match="MANIFEST"):
-        writer.close()
-    (tmp_path / "away").rename(Layout(path).manifest)
-    reopen(path).close()
-    assert kinds(path)[:7] == [Kind.SESSION, *[Kind.FRAME] * 5, Kind.CLEAN_STOP]
-
-
-def test_a_failed_sync_is_survived_without_a_word_to_the_caller(tmp_path: Path) -> None:
-    path, disk = tmp_path / "tape", FaultyDisk()
-    with create(path, EAGER, disk=disk) as writer:
-        append(writer, 3)
-        disk.faults["fdatasync"] = [EIO]
-        append(writer, 1)
-        assert writer.durable_seq == writer.head_seq == 4
-        append(writer, 1)
-    assert kinds(path) == [Kind.SESSION, *[Kind.FRAME] * 5, Kind.CLEAN_STOP]
-
-
-def test_a_sync_that_cannot_be_had_is_told_and_what_was_appended_comes_through_later(tmp_path: Path) -> None:
-    path, disk, clock = tmp_path / "tape", FaultyDisk(), HandClock()
-    with create(path, CALM, disk=disk, clock=clock) as writer:
-        append(writer, 3)
-        disk.always["fdatasync"] = EIO
-        with pytest.raises(DiskError, match="Input/output error"):
-            writer.sync()
-        assert writer.durable_seq == -1
-        assert "Input/output error" in writer.problem
-        with pytest.raises(DiskError):
-            append(writer, 1)
-        disk.always.clear()
-        clock.advance(1)
-        append(writer, 1)
-        assert writer.problem == ""
-    assert kinds(path) == [Kind.SESSION, *[Kind.FRAME] * 3, Kind.GAP_CLOSE, Kind.FRAME, Kind.CLEAN_STOP]
-    ((_, gap),) = gaps(path)
-    assert (gap.reason, gap.missing) == ("sync_failed", 1)
-
-
-def test_a_tape_closed_on_a_full_disk_still_says_that_it_stopped(tmp_path: Path) -> None:
-    path, disk = tmp_path / "tape", FaultyDisk()
-    writer = create(path, disk=disk)
-    append(writer, 2)
-    disk.faults["write"] = [ENOSPC]
-    with pytest.raises(DiskError):
-        append(writer, 1)
-    writer.close()
-    assert kinds(path) == [Kind.SESSION, Kind.FRAME, Kind.FRAME, Kind.GAP_OPEN, Kind.CLEAN_STOP]
-
-
-def test_a_bug_in_the_sync_thread_stops_the_recording_loudly(tmp_path: Path) -> None:
-    path, disk = tmp_path / "tape", FaultyDisk()
-
-    def fail() -> None:
-        raise ZeroDivisionError("oops")
-
-    writer = create(path, WriterOptions(sync_interval_s=0.005, reserve_bytes=0, roll_bytes=1 << 20), disk=disk)
-    disk.during["fdatasync"] = fail
-    appended = 0
-    with pytest.raises(TapeError, match=r"the sync thread was stopped by ZeroDivisionError"):
-        while True:
-            append(writer, 1)
-            appended += 1
-    assert "ZeroDivisionError" in writer.problem
-    with pytest.raises(TapeError, match="ZeroDivisionError"):
-        writer.close()
-    reopen(path).close()
-    assert kinds(path)[: appended + 2] == [Kind.SESSION, *[Kind.FRAME] * appended, Kind.GAP_OPEN]
-
-
-def test_an_interrupt_in_the_middle_of_an_append_is_the_last_thing_a_writer_does(tmp_path: Path) -> None:
-    path, disk = tmp_path / "tape", FaultyDisk()
-
-    def interrupt() -> None:
-        disk.during.clear()
-        raise KeyboardInterrupt
-
-    writer = create(path, disk=disk)
-    append(writer, 3)
-    disk.during["write"] = interrupt
-    with pytest.raises(KeyboardInterrupt):
-        append(writer, 1)
-    with pytest.raises(TapeError, match=r"recording was stopped by KeyboardInterrupt"):
-        append(writer, 1)
-    with pytest.raises(TapeError, match="KeyboardInterrupt"):
-        writer.close()
-    reopen(path).close()
-    assert kinds(path)[:5] == [Kind.SESSION, *[Kind.FRAME] * 3, Kind.GAP_OPEN]
 
 
 def test_a_record_that_does_not_fit_is_refused_and_recording_goes_on(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import msgspec
-from deck import BTC, OUTAGE, Deck, begun, delta, snapshot, subscribed, ticker, told, trade
+from deck import BTC, OUTAGE, Deck, begun, delta, ok, snapshot, subscribed, ticker, told, trade
 from tapes import needs_tapes
 
 from core import base
@@ -74,6 +74,14 @@ def test_what_comes_after_a_cut_does_what_it_did_before_it() -> None:
             (g.reason, g.until_ns is None) for g in other.gaps
         ]
     assert [deck.trusted(m) for m in "ABC"] == [again.trusted(m) for m in "ABC"] == [True, True, True]
+
+
+def test_the_end_of_a_gap_that_was_taken_along_takes_no_trust_away() -> None:
+    again, _ = taken_up(busy().engine.base_state())
+    again.frame(snapshot(11, "A"))
+    closing = again.frame(ok(12, "A", "C"))
+    assert [(gap.reason, gap.until_ns) for gap in closing.gaps] == [("sequence", again.now_ns)]
+    assert [again.trusted(market) for market in "ABC"] == [True, False, True]
 
 
 def test_a_base_of_some_markets_holds_nothing_of_the_others() -> None:

@@ -1,8 +1,10 @@
+from deck import OUTAGE, told
 from hypothesis import given
 from hypothesis import strategies as st
+from tapes import needs_tapes
 
 from core.book import NO_BID, Book, Ladder
-from core.messages import Side
+from core.messages import BookDelta, BookSnapshot, Side
 from core.money import MAX_SIZE
 
 prices = st.integers(0, 10_000)
@@ -115,3 +117,21 @@ def test_a_ladder_always_knows_its_best_price(told: list[tuple[int, int]]) -> No
     for price, change in told:
         ladder.change(price, change)
         assert ladder.best == max(ladder.levels, default=NO_BID)
+
+
+@needs_tapes
+def test_real_levels_off_the_cent_grid_keep_to_themselves() -> None:
+    told_so_far = [message for _, message in told(OUTAGE)[:8_000] if isinstance(message, BookDelta | BookSnapshot)]
+    tried = Book()
+    off_grid = 0
+    for message in told_so_far:
+        if isinstance(message, BookSnapshot):
+            assert tried.snapshot(message.yes, message.no)
+            continue
+        before = dict(tried.ladder(message.side))
+        assert tried.delta(message.side, message.price, message.delta)
+        after = dict(tried.ladder(message.side))
+        changed = {price for price in before.keys() | after.keys() if before.get(price) != after.get(price)}
+        assert changed == {message.price}
+        off_grid += message.price % 100 != 0
+    assert off_grid > 1_000

@@ -28,9 +28,10 @@ from hypothesis import strategies as st
 from tapes import needs_tapes
 
 from core.changes import Change, ChangeKind, Rejected
-from core.engine import MAX_NAMES, OTHER, Counts, Engine
+from core.engine import MAX_NAMES, OTHER, Counts, Engine, Step
 from core.messages import BookDelta, Communication, ErrorReply, Malformed, Ok, Side, Unknown, Unsubscribed
 from core.records import Coverage, Kind, Record, StoredGap
+from core.state import dump, load
 
 
 @pytest.fixture
@@ -43,9 +44,9 @@ def deck() -> Deck:
     return deck
 
 
-def gaps(*steps: object) -> list[tuple[str, int | None]]:
+def gaps(*steps: Step) -> list[tuple[str, int | None]]:
     """(reason, until_ns) of the gaps of steps."""
-    return [(gap.reason, gap.until_ns) for step in steps for gap in step.gaps]  # type: ignore[attr-defined]  # Step
+    return [(gap.reason, gap.until_ns) for step in steps for gap in step.gaps]
 
 
 # ------------------------------------------------------------------ a step
@@ -197,6 +198,17 @@ def test_deleted_markets_lose_their_trust_and_the_others_keep_it(deck: Deck) -> 
 def test_a_subscription_that_is_over_leaves_no_trusted_book(deck: Deck) -> None:
     deck.frame(Unsubscribed(sid=1, seq=3))
     assert not deck.trusted("A") and not deck.trusted("B")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_end_of_a_gap_takes_no_trust_away(deck: Deck, again: bool) -> None:
+    deck.frame(delta(4, market="A"))
+    deck.frame(snapshot(5, "A"))
+    if again:
+        deck.engine = load(dump(deck.engine))
+    closing = deck.frame(ok(6, "A"))  # B, for which the gap still waits, is no longer subscribed
+    assert gaps(closing) == [("sequence", deck.now_ns)]
+    assert deck.trusted("A")
 
 
 def test_a_terminal_error_takes_the_trust_until_the_next_subscription(deck: Deck) -> None:

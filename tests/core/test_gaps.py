@@ -199,3 +199,12 @@ def test_what_a_gap_waits_for_is_saved_in_one_order() -> None:
     opened(one, SEQUENCE, *"ABCDEFGH")
     opened(other, SEQUENCE, *"HGFEDCBA")
     assert one.open_gaps[0].waiting == other.open_gaps[0].waiting == tuple("ABCDEFGH")
+
+
+def test_a_sequence_gap_that_a_cut_stored_ends_only_where_the_recorder_says_so() -> None:
+    gaps = Gaps()
+    gaps.stored(StoredGap("sequence", connection=1, sid=1, markets=("A",)), 20, closes=False)
+    assert gaps.snapshot_seen(1, 1, "A", 30) == ()
+    assert gaps.subscription_over(1, 1, 31) == ()
+    assert gaps.connection_over(1, 32) == ()
+    assert numbers(gaps.stored(StoredGap("sequence"), 40, closes=True)) == [(1, 40)]

@@ -4,7 +4,7 @@ import pytest
 from deck import delta, ok, snapshot, subscribed, ticker, trade
 
 from core.gaps import Gap
-from core.messages import ErrorReply, Message, Ok, SubscriptionList, Unknown, Unsubscribed
+from core.messages import BookSnapshot, ErrorReply, Message, Ok, SubscriptionList, Unknown, Unsubscribed
 from core.numbering import Numbering, Order
 from core.records import Coverage
 from core.sockets import Sockets
@@ -35,10 +35,9 @@ class Line:
             self.now_ns += 10
             orders.append(self.numbering.judge(self.connection, message, self.now_ns, self.gaps))
             self.connection.heard_ns = self.now_ns
-            if type(message).__name__ == "BookSnapshot" and orders[-1] is IN_ORDER:
-                market: str = message.market  # type: ignore[union-attr]  # a snapshot has one
-                self.connection.subscriptions[message.sid].markets[market] = True
-                self.gaps += self.sockets.gaps.snapshot_seen(1, message.sid, market, self.now_ns)
+            if isinstance(message, BookSnapshot) and orders[-1] is IN_ORDER:
+                self.connection.subscriptions[message.sid].markets[message.market] = True
+                self.gaps += self.sockets.gaps.snapshot_seen(1, message.sid, message.market, self.now_ns)
         return orders
 
     def subscription(self, sid: int = 1) -> Subscription:

@@ -152,6 +152,15 @@ def test_a_close_and_the_next_open_bound_a_reconnect() -> None:
     assert found == msgspec.structs.replace(lost, until_ns=20)
 
 
+def test_a_lost_connection_names_every_market_that_came_on_it() -> None:
+    connections = begun()
+    opened(connections, 1)
+    said(connections, subscribed(), subscribed(2, "trade", 2), subscribed(3, "ticker", 3))
+    said(connections, snapshot(1, "B"), trade(1, market="D"), trade(2, market="A"), ticker("C"), ok(2, "B", "E"))
+    (gap,) = opened(connections, 2, replaces=1)
+    assert gap.markets == ("A", "B", "C", "D", "E")
+
+
 def test_stored_gaps_are_told_as_they_were_stored() -> None:
     connections = begun()
     (gap,) = connections.observe_record(record(Kind.GAP_OPEN, StoredGap("disk_full")), 30)
@@ -318,4 +327,4 @@ def test_a_frame_told_twice_is_found_and_proves_no_gap() -> None:
         repeated = (*tape[: place + 1], *tape[place : place + 1], *tape[place + 1 :])
         gaps, orders, _ = fold_tape(repeated, BTC)
         assert gaps == []
-        assert orders.count(Order.OUT_OF_ORDER) == (1 if tape[place][1].seq else 0)  # type: ignore[union-attr]  # a frame
+        assert orders.count(Order.OUT_OF_ORDER) == (1 if tape[place][1].seq else 0)

@@ -3,7 +3,7 @@ from deck import delta, snapshot, ticker, trade
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.messages import MarketLifecycle
+from core.messages import MarketLifecycle, Message
 from core.subscriptions import (
     MAX_NAMED_MARKETS,
     MAX_PENDING,
@@ -24,9 +24,9 @@ def test_a_subscription_learns_its_channel_and_its_markets_from_data() -> None:
 
 
 @pytest.mark.parametrize(("message", "channel"), [(trade(1), "trade"), (ticker(), "ticker")])
-def test_channels_follow_from_the_type_of_message(message: object, channel: str) -> None:
+def test_channels_follow_from_the_type_of_message(message: Message, channel: str) -> None:
     subscription = Subscription(1, 0)
-    subscription.learn(message)  # type: ignore[arg-type]  # parametrize forgets the type
+    subscription.learn(message)
     assert subscription.channel == channel
 
 
@@ -60,6 +60,7 @@ def test_a_connection_remembers_how_far_an_ended_subscription_had_counted() -> N
     assert connection.last_seq(4) == 0
     connection.add(3, 20)
     assert connection.last_seq(3) == 0
+    assert connection.ended == {}
 
 
 def test_subscriptions_are_bounded() -> None:

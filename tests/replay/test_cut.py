@@ -241,10 +241,26 @@ def test_a_market_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "cut").exists()
 
 
-def test_a_stretch_with_nothing_in_it_makes_no_tape(tmp_path: Path) -> None:
+def test_a_quiet_stretch_is_a_cut_with_the_state_alone(tmp_path: Path) -> None:
+    script = story()
+    opened = next(record for record in script.records[5:] if record.kind == Kind.OPENED)
+    span = opened.at_ns - 10 * SECOND, opened.at_ns - 5 * SECOND
+    tape = script.tape(tmp_path / "tape")
+    part = cut_of(tape, tmp_path, Selection(*span))
+    assert [record.kind for record in part.records()] == [Kind.SESSION, Kind.CLEAN_STOP]
+    for market in ("KXTEST-A", "KXTEST-B"):
+        books = [Player(which) for which in (tape, part)]
+        for player in books:
+            player.advance(until_ns=span[1])
+        assert book(books[0].store.view(market)) == book(books[1].store.view(market))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_stretch_outside_the_tape_makes_no_tape(tmp_path: Path, late: bool) -> None:
     script = story(rounds=2)
+    selection = Selection(script.now_ns + SECOND) if late else Selection(START_NS - 9, START_NS - 1)
     with pytest.raises(TapeError, match="holds no record"):
-        cut(script.tape(tmp_path / "tape"), tmp_path / "cut", Selection(script.now_ns + SECOND))
+        cut(script.tape(tmp_path / "tape"), tmp_path / "cut", selection)
     assert [path.name for path in tmp_path.iterdir()] == ["tape"]
 
 

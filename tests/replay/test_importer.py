@@ -384,7 +384,7 @@ IMPORT = "import_recording(files, out, ImportOptions(segment_rows=400))"
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("made-up") / "recording.jsonl.gz"
-    write_recording(path, Plan(frames=6000, markets=5, reconnects=1))
+    write_recording(path, Plan(frames=4000, markets=5, reconnects=1))
     return path
 
 

@@ -1,0 +1,189 @@
+"""The state store on real recordings, held against books and trades folded plainly from the same JSON."""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from imported import GOLD, RECORDINGS, tape_of
+from tapes import needs_tapes
+
+from core.changes import Change, Rejected
+from core.messages import BookDelta, BookSnapshot, Trade
+from core.records import Kind
+from replay import Player
+from replay.player import PATHS
+
+pytestmark = [pytest.mark.integration, needs_tapes]
+
+EACH = pytest.mark.parametrize("name", sorted(RECORDINGS))
+
+WAYS = [
+    (name, path)
+    for name in sorted(RECORDINGS)
+    for path in PATHS
+    if path == "columns" or RECORDINGS[name].frames < 60_000
+]
+"""The large recordings are read by one path here; the paths are compared elsewhere."""
+
+Plain = dict[str, dict[str, dict[int, int]]]
+
+
+def units(text: str, scale: int) -> int:
+    value = Decimal(text) * scale
+    assert value == int(value)
+    return int(value)
+
+
+def apply_plainly(books: Plain, frame: dict[str, Any]) -> None:
+    """What any reader of the exchange's documentation would do with a book frame; nothing else is touched."""
+    msg = frame.get("msg", {})
+    match frame["type"]:
+        case "orderbook_snapshot":
+            books[msg["market_ticker"]] = {
+                side: {units(price, 10_000): units(size, 100) for price, size in msg.get(f"{side}_dollars_fp", ())}
+                for side in ("yes", "no")
+            }
+        case "orderbook_delta" if msg["market_ticker"] in books:
+            levels = books[msg["market_ticker"]][msg["side"]]
+            price = units(msg["price_dollars"], 10_000)
+            levels[price] = levels.get(price, 0) + units(msg["delta_fp"], 100)
+            assert levels[price] >= 0, "no level of a real book is ever negative"
+            if not levels[price]:
+                del levels[price]
+
+
+def frames_of_tape(name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(seq, connection, frame) of every text frame, by the plain reader."""
+    for record in tape_of(name).records():
+        if record.kind == Kind.FRAME:
+            yield record.seq, record.connection, json.loads(record.payload)
+
+
+def check_books(name: str, path: str, stops: int) -> None:
+    seed = random.randrange(1 << 32)
+    tape = tape_of(name)
+    wanted = set(random.Random(seed).sample(range(tape.head_seq + 1), min(stops, tape.head_seq + 1)))
+    player, books = Player(tape, path), Plain()
+    for seq, _, frame in frames_of_tape(name):
+        apply_plainly(books, frame)
+        if seq in wanted or frame["type"] == "orderbook_snapshot":
+            player.advance(until_seq=seq)
+            for market, sides in books.items():
+                view = player.store.view(market)
+                assert (dict(view.yes), dict(view.no)) == (sides["yes"], sides["no"]), f"record {seq}, seed {seed}"
+                assert list(view.yes) == sorted(view.yes)
+                assert list(view.no) == sorted(view.no)
+
+
+@pytest.mark.parametrize(("name", "path"), WAYS)
+def test_books_are_those_of_a_plain_reader(name: str, path: str) -> None:
+    check_books(name, path, 300)
+
+
+@EACH
+def test_nothing_is_rejected_but_what_comes_before_the_first_snapshot(name: str) -> None:
+    met: set[str] = set()
+    for record, step in Player(tape_of(name), "columns").play():
+        market = getattr(step.message, "market", "")
+        if isinstance(step.change, Rejected):
+            assert step.change is Rejected.NO_SNAPSHOT, f"record {record.seq}: {step.change}"
+            assert market not in met
+        elif isinstance(step.change, Change) and not isinstance(step.message, BookDelta):
+            met.add(market)
+
+
+@pytest.mark.parametrize(("name", "share"), [("btc15m/short-30s", 0.004), ("btc15m/outage-22s", 0.258)])
+def test_prices_off_the_cent_keep_levels_of_their_own(name: str, share: float) -> None:
+    off_cent = total = 0
+    for _, message in Player(tape_of(name), "columns").messages():
+        if isinstance(message, BookDelta):
+            total += 1
+            off_cent += message.price % 100 != 0
+    assert off_cent / total == pytest.approx(share, abs=0.001)
+    player = Player(tape_of(name), "columns")
+    player.advance(until_seq=tape_of(name).head_seq // 2)
+    prices = [price for market in player.store.markets() for price, _ in player.store.view(market).yes]
+    assert any(price % 100 for price in prices)
+
+
+@pytest.mark.parametrize("name", GOLD)
+def test_every_trade_pairs_with_its_deltas(name: str) -> None:
+    """Deltas of the same instant at the complementary price, on the side opposite the taker, cover its count."""
+    taken: dict[tuple[str, int, str, int], int] = defaultdict(int)
+    trades: dict[tuple[str, int, str, int], int] = defaultdict(int)
+    for _, message in Player(tape_of(name), "columns").messages():
+        if isinstance(message, BookDelta) and message.delta < 0:
+            taken[message.market, message.exchange_ns // 1_000_000, message.side, message.price] -= message.delta
+        elif isinstance(message, Trade):
+            side = "no" if message.taker == "yes" else "yes"
+            price = message.price if side == "yes" else 10_000 - message.price
+            trades[message.market, message.exchange_ns // 1_000_000, side, price] += message.count
+    first_ms = min((key[1] for key in taken), default=0)
+    uncovered = {key: count for key, count in trades.items() if count > taken[key] and key[1] > first_ms}
+    assert trades
+    assert uncovered == {}
+
+
+@pytest.mark.parametrize(("name", "path"), [way for way in WAYS if way[0] in GOLD])
+def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str) -> None:
+    volume: dict[str, int] = defaultdict(int)
+    seen: dict[str, list[str]] = defaultdict(list)
+    player = Player(tape_of(name), path)
+    for _, step in player.play():
+        if isinstance(step.message, Trade):
+            market = step.message.market
+            volume[market] += step.message.count
+            seen[market].append(step.message.trade_id)
+            if len(seen[market]) % 50 == 0:
+                view = player.store.view(market)
+                assert view.last_trade is not None
+                assert view.last_trade.trade_id == seen[market][-1]
+                assert view.traded_size == volume[market]
+                ring = [trade.trade_id for trade in view.trades]
+                assert ring == seen[market][-len(ring) :]
+    assert volume
+    for market, size in volume.items():
+        view = player.store.view(market)
+        assert view.traded_size == size
+        assert [trade.trade_id for trade in view.trades] == seen[market][-len(view.trades) :]
+
+
+@pytest.mark.parametrize("name", GOLD)
+def test_the_best_prices_ring_is_the_books_history(name: str) -> None:
+    player = Player(tape_of(name), "columns")
+    history: list[tuple[int, int | None, int | None]] = []
+    for _, step in player.play():
+        if isinstance(step.change, Change):
+            view = player.store.view(step.change.market)
+            best = view.yes_bid[0] if view.yes_bid else None, view.yes_ask[0] if view.yes_ask else None
+            if view.prices and (not history or history[-1][1:] != best):
+                history.append((step.now_ns, *best))
+        if len(history) > 400:
+            break
+    ring = [(point.yes_bid, point.yes_ask) for point in view.prices]
+    assert ring == [best[1:] for best in history][-len(ring) :]
+
+
+def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None:
+    player = Player(tape_of("btc15m/outage-22s"), "columns")
+    told = []
+    for _, step in player.play():
+        if step.gaps or isinstance(step.message, BookSnapshot):
+            markets = player.store.markets()
+            told.append([f"{market[-2:]} {player.store.view(market).trusted}" for market in markets])
+    lost, kept = ["45 False"], ["45 True"]
+    assert told == [kept, lost, kept, kept, lost, ["45 False", "00 True"]]
+
+
+@pytest.mark.parametrize("name", GOLD)
+def test_a_closed_market_ends_empty_and_trusted(name: str) -> None:
+    """At its close the exchange sends a snapshot without either side, which empties the book."""
+    player = Player(tape_of(name), "columns")
+    player.advance()
+    (market,) = player.store.markets()
+    view = player.store.view(market)
+    assert (view.yes, view.no, view.trusted) == ((), (), True)
