@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 TapePath = Annotated[Path, typer.Argument(metavar="TAPE", help="A tape: the directory that holds tape.json.")]
@@ -113,9 +113,9 @@ def _span(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
     return from_ns, to_ns
 
 
-@app.command("import", epilog="Example: tapedeck import recording.jsonl.gz --out tapes/monday")
+@app.command("import", epilog="Example: tapedeck import recording.jsonl.gz --out monday")
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, in the order of time.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or directories of them.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="TAPE", help="The tape to make; must not exist yet.")],
     filtered: Annotated[
@@ -147,7 +147,7 @@ def import_(
     _answer(report, render.import_lines(report), as_json=as_json)
 
 
-@app.command(epilog="Example: tapedeck info tapes/monday --json")
+@app.command(epilog="Example: tapedeck info monday --json")
 def info(tape: TapePath, *, as_json: Json = False) -> None:
     """What is in a tape: counts, markets, every gap and silence.
 
@@ -161,7 +161,7 @@ def info(tape: TapePath, *, as_json: Json = False) -> None:
     _answer(found, render.info_lines(found), as_json=as_json)
 
 
-@app.command(epilog="Example: tapedeck verify tapes/monday --deep")
+@app.command(epilog="Example: tapedeck verify monday --deep")
 def verify(
     tape: TapePath,
     *,
@@ -184,7 +184,7 @@ def verify(
     raise typer.Exit(0 if report.whole else 1)
 
 
-@app.command(epilog="Example: tapedeck recover tapes/monday")
+@app.command(epilog="Example: tapedeck recover monday")
 def recover(tape: TapePath, *, as_json: Json = False) -> None:
     """Repair a tape after a crash; the loss goes on record as a gap.
 
@@ -199,7 +199,7 @@ def recover(tape: TapePath, *, as_json: Json = False) -> None:
     raise typer.Exit(1 if report.problems else 0)
 
 
-@app.command(epilog="Example: tapedeck rebuild tapes/monday")
+@app.command(epilog="Example: tapedeck rebuild monday")
 def rebuild(tape: TapePath, *, as_json: Json = False) -> None:
     """Decode a tape again with today's decoder.
 
@@ -213,7 +213,7 @@ def rebuild(tape: TapePath, *, as_json: Json = False) -> None:
     _answer(report, render.rebuild_lines(report), as_json=as_json)
 
 
-@app.command(epilog="Example: tapedeck replay tapes/monday --path both")
+@app.command(epilog="Example: tapedeck replay monday --path both")
 def replay(
     tape: TapePath,
     *,
@@ -247,7 +247,7 @@ def replay(
     raise typer.Exit(0 if comparison.equal else 1)
 
 
-@app.command(epilog="Example: tapedeck book tapes/monday KXBTC15M-26MAY110145-45 --at '2026-05-11 01:35 ET'")
+@app.command(epilog="Example: tapedeck book monday KXBTC15M-26MAY110145-45 --at '2026-05-11 01:35 ET'")
 def book(
     tape: TapePath,
     market: Annotated[str | None, typer.Argument(metavar="[MARKET]", help="The market's ticker.")] = None,
@@ -302,9 +302,7 @@ def _grid(tape: Path, out: Path, choice: tuple[str, tuple[str, ...], int | None,
     _answer(report, render.grid_lines(report), as_json=as_json)
 
 
-@app.command(
-    epilog="Example: tapedeck cut tapes/monday --from '2026-08-10 20:16 ET' --to '2026-08-10 20:17 ET' --out cut"
-)
+@app.command(epilog="Example: tapedeck cut monday --from '2026-08-10 20:16 ET' --to '2026-08-10 20:17 ET' --out cut")
 def cut(
     tape: TapePath,
     *,
@@ -328,7 +326,7 @@ def cut(
     _answer(report, render.cut_lines(report), as_json=as_json)
 
 
-@app.command(epilog="Example: tapedeck export tapes/monday --to jsonl --out monday.jsonl")
+@app.command(epilog="Example: tapedeck export monday --to jsonl --out monday.jsonl")
 def export(
     tape: TapePath,
     *,

@@ -31,6 +31,8 @@ from replay.progress import Progress, silent
 
 SEGMENT_BYTES: Final = 64 << 20  # a segment of enormous frames is sealed sooner, so that memory stays bounded
 
+PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
+
 
 class Selection(msgspec.Struct, frozen=True):
     """What to keep: from one instant to another (Unix ns by `now_ns`, both included; None = no limit); markets,
@@ -145,7 +147,8 @@ class _Cut:
             last = record
             self._last_ns = step.now_ns
             yield from self._kept_of(record, step, player.engine) if self._kept else (record,)
-            self._progress(player.position, self._tape.head_seq + 1)
+            if player.position % PROGRESS_RECORDS == 0:
+                self._progress(player.position, self._tape.head_seq + 1)
         if last is None and carried is not None and not player.finished:  # a quiet stretch inside the tape
             self._carried = True
             self._first_ns = self._last_ns = player.now_ns

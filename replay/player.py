@@ -147,7 +147,10 @@ class Player:
         if found is None:
             return
         seq, blob = found
-        self.engine = state.load(blob)
+        try:
+            self.engine = state.load(blob)
+        except state.StateError:
+            return  # checkpoints are disposable
         self.position = seq + 1
         self._feed = self._fed(seq + 1)
 

@@ -229,4 +229,4 @@ def demo_lines(demo: "Demo") -> Iterator[str]:
     yield ""
     ratio = demo.recording_bytes / demo.tape_bytes
     yield f"{demo.wall_s:.1f} s. Tape: {demo.tape_bytes:,} bytes, the gzipped recording {ratio:.1f} times as many."
-    yield "Next: tapedeck import YOUR-RECORDING --out tapes/first, then tapedeck info tapes/first"
+    yield "Next: tapedeck import YOUR-RECORDING --out my-tape, then tapedeck info my-tape"

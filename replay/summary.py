@@ -11,6 +11,7 @@ from capture.tape.reader import Tape
 from core.engine import Step
 from core.gaps import Gap
 from core.records import Kind, Record, Session, decode_opened, decode_session
+from core.views import ConnectionView
 from replay.player import Player
 from replay.progress import Progress, silent
 
@@ -83,6 +84,8 @@ def summarize(tape: Tape, progress: Progress = silent) -> Info:
     fold = _Fold()
     for record, step in player.play():
         fold.take(record, step)
+        if record.kind == Kind.SESSION:
+            fold.carry(player.engine.connections.views())
         if record.seq % PROGRESS_RECORDS == 0:
             progress(record.seq, tape.head_seq + 1)
     fold.finish()
@@ -157,6 +160,12 @@ class _Fold:
             if market:
                 self.markets.add(market)
         self._now_ns = now_ns
+
+    def carry(self, connections: tuple[ConnectionView, ...]) -> None:
+        """A session that goes on from an earlier one (a cut) begins with connections."""
+        for view in connections:
+            if view.is_open:
+                self._connect(ConnectionRow(view.number, len(self.sessions), view.opened_ns))
 
     def finish(self) -> None:
         """The tape is over: a silence may reach its end."""

@@ -5,26 +5,31 @@ where the tape is damaged, reading stops with TapeDamaged after everything befor
 """
 
 import contextlib
-import fcntl
-import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from capture.tape import schema, segment
-from capture.tape.errors import DiskError, TapeDamaged, TapeError, disk_error
+from capture.tape.errors import DiskError, TapeDamaged, TapeError
 from capture.tape.hotlog import Header
-from capture.tape.layout import Label, Layout, hot_numbers, read_label, sealed_files
+from capture.tape.identity import is_recording, load_identified
+from capture.tape.layout import Label, Layout, hot_numbers, sealed_files
 from capture.tape.lines import Entry, State
 from capture.tape.manifest import Manifest
 from capture.tape.salvage import joins
 from capture.tape.scan import Scan, SegmentReader, Verdict, read_header
 from core.records import Kind, Record
 from core.shapes import ShapeBook
+
+
+LOOKS: Final = 50
+"""How often a place on a tape that is being recorded is looked at before what is missing there is called damage.
+
+Each look takes about a millisecond; the recorder is between two files, or within a line of the manifest, for less.
+"""
 
 
 class Ended(StrEnum):
@@ -63,12 +68,7 @@ class Tape:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Raises TapeFormat when it is no tape or of a newer version, TapeDamaged when nothing vouches for it."""
-        layout = Layout(path)
-        if not layout.manifest.exists():
-            read_label(path)  # else: no tape
-        manifest = Manifest.load(layout)
-        label_problem(layout, manifest, refuse=True)
-        return cls(path, read_label(path), manifest)
+        return cls(path, *load_identified(path))
 
     @property
     def environment(self) -> str:
@@ -144,24 +144,26 @@ class Tape:
 
     def _sources(self, from_seq: int) -> Iterator["_Sealed | _Hot"]:
         """What holds the records from that seq on, one segment after the other."""
-        seq, after, looked_again = from_seq, -1, False
+        seq, after, looks = from_seq, -1, 0
         before: Scan | None = None
         while True:
             try:
                 source = self._find(seq, after)
             except TapeDamaged:
-                if looked_again:
-                    raise
                 # The recorder may have rolled, sealed or rebuilt under us: look again before calling it damage.
+                looks += 1
+                if looks > (LOOKS if is_recording(self.layout) else 1):
+                    raise
                 self.refresh()
-                after, looked_again = -1, True
+                after = -1
                 continue
             if source is None:
                 return
             if before is not None and isinstance(source, _Hot) and not joins(before, source.header):
                 raise TapeDamaged(f"{source.path}: does not follow the hot segment before it; run `tapedeck recover`")
             yield source
-            looked_again = looked_again and source.next_seq == seq
+            if source.next_seq > seq:
+                looks = 0
             seq, after = source.next_seq, source.number
             before = source.end if isinstance(source, _Hot) else None
             if isinstance(source, _Hot) and before is None:
@@ -339,43 +341,3 @@ def _up_to(records: Iterator[Record], from_seq: int, until_seq: int) -> Iterator
         yield record
         if record.seq >= until_seq:
             return
-
-
-def label_problem(layout: Layout, manifest: Manifest, *, refuse: bool = False) -> str:
-    """Why the label or the first line of the manifest is not what was written, empty when both are.
-
-    refuse: raise TapeDamaged then.
-    """
-    problem = ""
-    if manifest.genesis is None:
-        problem = f"{layout.manifest}: line 1 is not what was written; run `tapedeck recover`"
-    else:
-        try:
-            digest = sha256(layout.label.read_bytes()).hexdigest()
-        except FileNotFoundError:
-            digest = ""
-        except OSError as error:
-            raise disk_error(error, layout.label, "read the label") from error
-        if digest != manifest.genesis.label.digest():
-            what = "is altered" if digest else "is missing"
-            problem = f"{layout.label}: {what}; run `tapedeck recover`, or restore it from a copy of the tape"
-    if problem and refuse:
-        raise TapeDamaged(problem)
-    return problem
-
-
-def is_recording(layout: Layout) -> bool:
-    """Whether somebody holds the tape's lock now."""
-    try:
-        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False  # never written to since it was made, or not ours to open
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return False

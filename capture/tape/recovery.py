@@ -15,12 +15,12 @@ import msgspec
 
 from capture.tape import remake, salvage, segment
 from capture.tape.errors import TapeDamaged, TapeError, disk_error
+from capture.tape.identity import label_problem, lone_label
 from capture.tape.layout import (
     Label,
     Layout,
     fsync_dir,
     hot_numbers,
-    read_label,
     sealed_files,
     write_durably,
     write_label,
@@ -28,7 +28,7 @@ from capture.tape.layout import (
 from capture.tape.lines import Entry, FileMark, State, facts_of
 from capture.tape.lock import TapeLock
 from capture.tape.manifest import Manifest
-from capture.tape.reader import ended_by, label_problem
+from capture.tape.reader import ended_by
 from capture.tape.scan import Scan, Verdict, iter_segment, scan_segment
 from capture.tape.schema import batches_of
 from capture.tape.sealer import next_number, rewrite_segment, seal_records, unlink_hot
@@ -57,7 +57,7 @@ def recover(path: Path) -> RecoveryReport:
     """
     layout = Layout(path)
     if not layout.manifest.exists():
-        read_label(path)  # neither of the two: no tape
+        lone_label(path)  # neither of the two: no tape
     with TapeLock(layout.lock):
         report = _run(layout, repair=True)
         layout.reserve.unlink(missing_ok=True)  # its writer is gone
@@ -107,17 +107,17 @@ class _Recovery:
     def _sound_manifest(self, repair: bool) -> Manifest:
         layout = self.layout
         if not layout.manifest.exists():
-            return self._remade(read_label(layout.root), (), "was missing")
+            return self._remade(lone_label(layout.root), (), "was missing")
         manifest = Manifest.load(layout)
         if manifest.faults:
             if not repair:
                 manifest.require_sound()
-            label = manifest.genesis.label if manifest.genesis else read_label(layout.root)
+            label = manifest.genesis.label if manifest.genesis else lone_label(layout.root)
             _keep_copy(layout, layout.manifest, layout.manifest.read_bytes())
             manifest = self._remade(label, manifest.entries, f"line {manifest.faults[0].line} was damaged")
         if manifest.torn_bytes:
             manifest = self._without_torn_line(manifest)
-        if label_problem(layout, manifest) and manifest.genesis is not None:
+        if manifest.genesis is not None and label_problem(layout, manifest):
             if layout.label.exists():
                 _keep_copy(layout, layout.label, layout.label.read_bytes())
             write_label(layout, manifest.genesis.label)

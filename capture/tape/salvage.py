@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from capture.tape.errors import TapeDamaged, disk_error
+from capture.tape.errors import DiskError, TapeDamaged, disk_error
 from capture.tape.hotlog import HEAD, OVERHEAD, Header
 from capture.tape.layout import Layout, hot_numbers
 from capture.tape.scan import Scan, read_header
@@ -26,13 +26,20 @@ _STAND_IN: Final = b'{"lost":true}'
 def hot_limits(layout: Layout) -> dict[int, int | None]:
     """Each hot segment's number, ascending, and the seq at which it ends because a later one begins there.
 
-    None for the newest. A file whose header is broken or names another segment limits no other. Raises DiskError.
+    None for the newest. A file whose header is broken or names another segment limits no other; one that vanishes
+    meanwhile, because it is sealed, is left out. Raises DiskError.
     """
     limits: dict[int, int | None] = {}
     limit: int | None = None
     for number in reversed(hot_numbers(layout)):
+        path = layout.hot(number)
+        try:
+            header = read_header(path)
+        except DiskError:
+            if path.exists():
+                raise
+            continue
         limits[number] = limit
-        header = read_header(layout.hot(number))
         if header is not None and header.number == number:
             limit = header.base_seq
     return dict(reversed(limits.items()))

@@ -36,7 +36,8 @@ def strays(layout: Layout, manifest: Manifest | None, *, recording: bool) -> Ite
             if path not in directories and path.parent != layout.data:
                 yield path, "is no directory of a tape"
         elif not path.is_file() or path.is_symlink():
-            yield path, "is no regular file"
+            if path.is_symlink() or path.exists():  # else: gone since it was listed
+                yield path, "is no regular file"
         elif path.parent == layout.quarantine:
             if not _is_kept(path):
                 yield path, "is not what was put in quarantine"
@@ -46,6 +47,8 @@ def strays(layout: Layout, manifest: Manifest | None, *, recording: bool) -> Ite
             if not recording:
                 yield path, "is half written: a crash has left it"
         elif path.suffix == ".parquet":
+            if recording and layout.hot(_number(path)).exists():
+                continue  # renamed just now; the manifest's line comes next
             yield path, "is a segment that the manifest does not name"
         else:
             yield path, "is no file of a tape"
@@ -63,6 +66,10 @@ def _known_files(layout: Layout, manifest: Manifest | None) -> frozenset[Path]:
             *(layout.checkpoint(seq) for seq in checkpoint_seqs(layout)),
         )
     )
+
+
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdecimal() else 0
 
 
 def _altered(layout: Layout, path: Path, *, recording: bool) -> Iterator[tuple[Path, str]]:

@@ -4,7 +4,7 @@ Knows what each file of a tape is checked by. Changes nothing. `deep` decodes ev
 the typed columns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,10 +12,11 @@ import msgspec
 
 from capture.tape import checkpoints, redecode, salvage, segment
 from capture.tape.errors import DiskError, TapeDamaged, disk_error
-from capture.tape.layout import Layout, read_label
+from capture.tape.identity import is_recording, label_problem, lone_label, require_version
+from capture.tape.layout import Layout
 from capture.tape.lines import Entry, FileMark, State, facts_of
 from capture.tape.manifest import Manifest
-from capture.tape.reader import Ended, Tape, is_recording, label_problem
+from capture.tape.reader import Ended, Tape
 from capture.tape.scan import Scan, Verdict, scan_segment
 from capture.tape.strays import strays
 from core.columns import DECODER_VERSION
@@ -24,6 +25,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 """progress(records done, records in all); the hot log's are not counted."""
 
 
+_LOOKS: Final = 5  # at a tape that is being recorded: a segment that is sealed between two looks is in neither place
 _RESTORE: Final = "restore it from a copy"
 
 
@@ -58,12 +60,17 @@ def verify(path: Path, deep: bool = False, progress: Progress | None = None) -> 
     """
     layout = Layout(path)
     if not layout.manifest.exists():
-        read_label(path)
-    report = _Verification(layout, deep, progress or _silent).run()
-    if not report.whole and is_recording(layout):
-        # A segment that is sealed between two of our looks is in neither place; it does not happen twice.
-        report = _Verification(layout, deep, progress or _silent).run()
-    return report
+        lone_label(path)
+    for _ in range(_LOOKS - 1):
+        try:
+            report = _Verification(layout, deep, progress or _silent).run()
+        except DiskError:
+            if not is_recording(layout):
+                raise
+            continue
+        if report.whole or not is_recording(layout):
+            return report
+    return _Verification(layout, deep, progress or _silent).run()
 
 
 def _silent(done: int, total: int) -> None:
@@ -84,6 +91,8 @@ class _Verification:
 
     def run(self) -> VerifyReport:
         try:
+            # The hot log first, then the manifest: what is sealed meanwhile is in both rather than in neither.
+            limits = salvage.hot_limits(self.layout)
             manifest = self._check_manifest()
             entries = manifest.entries if manifest else ()
             total, done = sum(entry.rows for entry in entries), 0
@@ -94,7 +103,7 @@ class _Verification:
                 next_seq = entry.last_seq + 1
                 done += entry.rows
                 self.progress(done, total)
-            self._check_hot(manifest, next_seq)
+            self._check_hot(manifest, limits, next_seq)
             self._check_strays(manifest)
             ended = self._check_end(manifest)
         except OSError as error:
@@ -122,10 +131,10 @@ class _Verification:
             self._report(layout.manifest, f"line {fault.line}", fault.what)
         if manifest.torn_bytes:
             self._report(layout.manifest, f"the last {manifest.torn_bytes} bytes", "are no whole line")
-        if manifest.genesis is not None and label_problem(layout, manifest):
-            self._report(layout.label, "", "is missing" if not layout.label.exists() else "is altered")
-        elif manifest.genesis is not None:
-            read_label(layout.root)  # whole, but perhaps of a newer version
+        if manifest.genesis is None:
+            require_version(layout)
+        elif problem := label_problem(layout, manifest):
+            self._report(layout.label, "", problem)
         return manifest
 
     def _check_order(self, entry: Entry, next_seq: int) -> None:
@@ -173,17 +182,17 @@ class _Verification:
             self._report(path, segment.span(entry), str(error), _RESTORE)
         return len(self.problems) == before
 
-    def _check_hot(self, manifest: Manifest | None, next_seq: int) -> None:
-        limits = salvage.hot_limits(self.layout)
+    def _check_hot(self, manifest: Manifest | None, limits: Mapping[int, int | None], next_seq: int) -> None:
         previous: Scan | None = None
         for number, limit in limits.items():
             path = self.layout.hot(number)
             try:
                 scan = scan_segment(path, until_seq=limit)
             except DiskError:
-                if path.exists():
+                sealed = self._sealed_since(number)
+                if sealed is None:
                     raise
-                self._report(path, "", "vanished while it was read")
+                next_seq, previous = max(next_seq, sealed.last_seq + 1), None
                 continue
             if manifest is not None and manifest.entry(number) is not None:
                 self._check_sealed_twice(scan)
@@ -193,6 +202,10 @@ class _Verification:
                 self._check_place(scan, next_seq, previous)
                 self.records += scan.next_seq - scan.base_seq
                 next_seq, previous = max(next_seq, scan.next_seq), scan
+
+    def _sealed_since(self, number: int) -> Entry | None:
+        """The entry of a segment that was sealed while we looked elsewhere, None when it was not."""
+        return Manifest.load(self.layout).entry(number) if self.recording else None
 
     def _check_sealed_twice(self, scan: Scan) -> None:
         if scan.verdict is not Verdict.CLEAN:
@@ -219,7 +232,10 @@ class _Verification:
             self._report(scan.path, f"record {scan.base_seq}", "does not follow the hot segment before it")
 
     def _check_strays(self, manifest: Manifest | None) -> None:
-        for path, what in strays(self.layout, manifest, recording=self.recording):
+        found = list(strays(self.layout, manifest, recording=self.recording))
+        if found and self.recording:
+            found = list(strays(self.layout, Manifest.load(self.layout), recording=True))
+        for path, what in found:
             self._report(path, "", what, "run `tapedeck recover`, or remove it if you put it there")
         for path, what in checkpoints.problems(self.layout):
             self._report(path, "", what, "remove it: it is only a short cut")

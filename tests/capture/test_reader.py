@@ -17,11 +17,12 @@ from capture.tape.errors import TapeDamaged, TapeError, TapeFormat
 from capture.tape.layout import Layout
 from capture.tape.lock import TapeLock
 from capture.tape.manifest import Manifest
-from capture.tape.reader import Ended, Tape, ended_by, is_recording
+from capture.tape.reader import Ended, Tape, ended_by
 from capture.tape.recorder import WriterOptions
 from capture.tape.remake import remake_manifest
 from capture.tape.scan import scan_segment
 from capture.tape.sealer import seal_hot_segment
+from capture.tape.verify import verify
 from capture.tape.writer import TapeWriter
 from core.columns import messages
 from core.messages import decode
@@ -135,9 +136,7 @@ def test_an_end_without_a_word_or_with_torn_bytes_is_unproven(tmp_path: Path) ->
 
 def test_a_tape_that_somebody_writes_is_recording(tmp_path: Path) -> None:
     opened = tape(tmp_path)
-    assert not is_recording(opened.layout)
     with TapeLock(opened.layout.lock):
-        assert is_recording(opened.layout)
         assert opened.ended == "recording"
     assert opened.ended == "clean_stop"
 
@@ -282,7 +281,7 @@ def test_a_newer_tape_is_refused_with_both_versions(tmp_path: Path) -> None:
 def test_an_altered_or_missing_label_or_manifest_is_damage(tmp_path: Path) -> None:
     opened = tape(tmp_path)
     label = opened.layout.label.read_bytes()
-    for altered in (label.replace(b"test", b"prod"), label.replace(b"1", b"9", 1), label[:-20], b""):
+    for altered in (label.replace(b"test", b"prod"), label[:-20], b""):
         opened.layout.label.write_bytes(altered)
         with pytest.raises(TapeDamaged, match=r"tape\.json: is altered"):
             Tape.open(opened.path)
@@ -328,7 +327,7 @@ def test_a_rebuilt_segment_is_read_by_who_opened_the_tape_before(tmp_path: Path)
 @pytest.mark.integration
 def test_a_tape_that_is_recorded_and_sealed_meanwhile_always_reads_as_a_prefix(tmp_path: Path) -> None:
     options = WriterOptions(sync_interval_s=0.01, roll_bytes=8_000, reserve_bytes=0)
-    frames = only_payloads(sample_records(4_000))
+    frames = only_payloads(sample_records(2_000))
     writer = TapeWriter.create(tmp_path / "tape", "test", Session(uuid="u", environment="test"), options=options)
 
     def record() -> None:
@@ -343,6 +342,7 @@ def test_a_tape_that_is_recorded_and_sealed_meanwhile_always_reads_as_a_prefix(t
         assert [entry.seq for entry in found] == list(range(len(found)))
         assert only_payloads(found[1:]) == frames[: max(0, len(found) - 1)]
         lengths.append(len(found))
+        assert len(lengths) % 4 or verify(tmp_path / "tape").problems == ()
     thread.join()
     writer.close()
     assert lengths == sorted(lengths)

@@ -13,6 +13,8 @@ from capture.tape.reader import Ended, Tape
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
 from core.records import Kind, StoredGap, decode_session
+from core.session import Connections
+from core.timeline import Timeline
 
 
 def test_a_new_tape_begins_with_its_session_and_ends_with_a_clean_stop(tmp_path: Path) -> None:
@@ -184,6 +186,23 @@ def test_after_a_crash_nothing_appended_is_missing_and_one_gap_tells_of_it(tmp_p
     ]
     ((kind, gap),) = gaps(path)
     assert (kind, gap.reason, gap.from_ns) == (Kind.GAP_OPEN, "crash", crashed_ns)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("ending", "reason"), [("close", "down"), ("abandon", "crash")])
+def test_whoever_folds_the_tape_counts_one_gap_for_a_restart(tmp_path: Path, ending: str, reason: str) -> None:
+    path, clock = tmp_path / "tape", HandClock()
+    writer = create(path, clock=clock)
+    append(writer, 2)
+    stopped_ns = clock.wall
+    getattr(writer, ending)()
+    clock.advance(60)
+    reopen(path, clock).close()
+    connections, timeline, found = Connections(), Timeline(), {}
+    for record in read(path):
+        for gap in connections.observe_record(record, timeline.advance(record)):
+            found[gap.number] = gap
+    assert [(gap.reason, gap.at_ns, gap.until_ns) for gap in found.values()] == [(reason, stopped_ns, clock.wall)]
 
 
 def test_a_tape_is_opened_any_number_of_times(tmp_path: Path) -> None:

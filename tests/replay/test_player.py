@@ -9,8 +9,9 @@ from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 from capture.tape import checkpoints
 from capture.tape.errors import TapeDamaged
 from capture.tape.reader import Tape
+from capture.tape.writer import TapeWriter
 from core.messages import BookDelta, Malformed
-from core.records import Kind
+from core.records import Kind, Session
 from replay import Player, open_tape
 from replay.player import PATHS
 
@@ -158,6 +159,34 @@ def test_an_instant_is_reached_from_a_checkpoint_before_it_never_after(tmp_path:
         quick.advance(until_ns=at_ns)
         assert quick.state_digest() == plain.state_digest()
         assert quick.position == plain.position
+
+
+def test_the_hot_log_gives_the_same_state_before_and_after_sealing(tmp_path: Path) -> None:
+    script, path = story(), tmp_path / "tape"
+    with TapeWriter.create(path, "test", Session("session", "test")) as writer:
+        for index, record in enumerate(script.records[1:-1]):
+            writer.append(record.kind, record.payload, record.connection)
+            if index == 60:
+                writer.seal_all()
+        hot = {digest_at_end(open_tape(path), which) for which in PATHS}
+        assert open_tape(path).head_seq > open_tape(path).manifest.next_seq
+        writer.seal_all()
+        sealed = {digest_at_end(open_tape(path), which) for which in PATHS}
+    assert len(hot | sealed) == 1
+
+
+def test_a_checkpoint_that_holds_no_state_is_passed_over(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    assert checkpoints.save(tape, 50, START_NS, b"no state")
+    player = Player(tape, start="checkpoint")
+    assert player.advance(until_seq=50) == 51
+    assert player.state_digest() == digest_at_seq(tape, 50)
+
+
+def digest_at_seq(tape: Tape, seq: int) -> str:
+    player = Player(tape)
+    player.advance(until_seq=seq)
+    return player.state_digest()
 
 
 def test_a_tape_gets_no_checkpoint_unless_it_is_long(tmp_path: Path) -> None:

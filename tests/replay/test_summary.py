@@ -6,6 +6,8 @@ import pytest
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
 from core.records import Coverage, Kind
+from replay import open_tape
+from replay.cut import Selection, cut
 from replay.summary import Info, summarize
 
 IMPORTED = Coverage(connections=False, control=False, sent=False)
@@ -110,6 +112,15 @@ def test_connections_that_show_in_the_frames_alone_are_counted_too(tmp_path: Pat
     assert (first.frames, second.frames) == (2, 1)
     assert (first.closed_ns, second.opened_ns) == (START_NS + SECOND, START_NS + 12 * SECOND)
     assert len(info.silences) == 1
+
+
+def test_a_cut_counts_the_connections_that_it_begins_with(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    cut(tape, tmp_path / "cut", Selection(START_NS + 20 * MILLI, START_NS + 30 * MILLI))
+    info = summarize(open_tape(tmp_path / "cut"))
+    assert info.connections == 1
+    assert info.connection_list[0].opened_ns == START_NS + MILLI
+    assert info.connection_list[0].frames == 11
 
 
 def test_filtered_is_said(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""The tapes in data/fixtures still say what they said when they were made, whatever became of the code."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from capture.tape.layout import Layout
+from capture.tape.recovery import recover
+from capture.tape.verify import verify
+from core.state import STATE_VERSION
+from replay import Player, open_tape
+from replay.exporter import export_jsonl
+from replay.summary import summarize
+
+FIXTURES: Final = Path(__file__).resolve().parents[1] / "data" / "fixtures"
+NAMES: Final = sorted(path.parent.name for path in FIXTURES.glob("*/about.json"))
+EACH: Final = pytest.mark.parametrize("name", NAMES)
+
+
+class About(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """about.json: what a fixture is, and what a replay of it gives. ended: what `info` says of its end."""
+
+    origin: str
+    source: str
+    proves: str
+    format: int
+    schema: int
+    records: int
+    frames: int
+    gaps: list[str]
+    ended: str
+    state_version: int
+    state_digest: str
+    decision_digest: str
+    sha256: dict[str, str]
+    export_sha256: str = ""
+
+
+def about(name: str) -> About:
+    return msgspec.json.decode((FIXTURES / name / "about.json").read_bytes(), type=About)
+
+
+@pytest.fixture
+def tape(name: str, tmp_path: Path) -> Path:
+    """A copy of the fixture's tape, so that no test can touch the evidence; git has kept no empty directory of it."""
+    copy = Layout(Path(shutil.copytree(FIXTURES / name / "tape", tmp_path / "tape")))
+    for directory in copy.directories():
+        directory.mkdir(exist_ok=True)
+    return copy.root
+
+
+def test_there_are_fixtures_and_each_is_listed() -> None:
+    readme = (FIXTURES / "README.md").read_text(encoding="utf-8")
+    assert NAMES
+    assert [name for name in NAMES if f"| `{name}` |" not in readme] == []
+
+
+@EACH
+def test_a_fixture_was_not_edited(name: str) -> None:
+    files = [path for path in sorted((FIXTURES / name / "tape").rglob("*")) if path.is_file()]
+    tape = FIXTURES / name / "tape"
+    found = {path.relative_to(tape).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert found == about(name).sha256
+
+
+@EACH
+@pytest.mark.parametrize("path", ["bytes", "columns"])
+def test_a_fixture_replays_as_it_did(name: str, path: str, tape: Path) -> None:
+    expected = about(name)
+    player = Player(open_tape(tape), path)
+    player.advance()
+    assert (player.engine.counts.records, player.engine.counts.frames) == (expected.records, expected.frames)
+    assert player.decision_digest() == expected.decision_digest
+    if expected.state_version == STATE_VERSION:
+        assert player.state_digest() == expected.state_digest
+
+
+@EACH
+def test_a_fixture_holds_the_gaps_it_held(name: str, tape: Path) -> None:
+    found = summarize(open_tape(tape))
+    assert [gap["reason"] for gap in found.gaps] == about(name).gaps
+    assert found.ended == about(name).ended
+    assert found.malformed == found.unknown == {}
+
+
+@EACH
+def test_a_fixture_verifies_deeply_once_its_end_is_on_record(name: str, tape: Path) -> None:
+    if about(name).ended == "unproven":
+        assert not verify(tape).whole
+        recover(tape)
+    report = verify(tape, deep=True)
+    assert report.whole, report.problems
+
+
+@EACH
+def test_a_fixture_exports_what_was_imported(name: str, tape: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    export_jsonl(open_tape(tape), out)
+    expected = about(name).export_sha256
+    assert not expected or hashlib.sha256(out.read_bytes()).hexdigest() == expected
