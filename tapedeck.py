@@ -252,7 +252,7 @@ def book(
     tape: TapePath,
     market: Annotated[str | None, typer.Argument(metavar="[MARKET]", help="The market's ticker.")] = None,
     *,
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help=f"The instant: {_TIMES}.")] = None,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help=f"The instant: {_TIMES}.")] = "end",
     every: Annotated[
         str | None, typer.Option("--every", metavar="SPAN", help="Write a grid of books instead: 100ms, 1s, 5m.")
     ] = None,
@@ -269,11 +269,11 @@ def book(
     Every record received by the instant is in it. A book is trusted while nothing is known to be missing from it.
     """
     if every is None:
-        if market is None or at is None:
-            raise typer.BadParameter("give a MARKET and --at TIME, or --every SPAN and --out F.parquet")
+        if market is None:
+            raise typer.BadParameter("give a MARKET, or --every SPAN and --out F.parquet")
         _book_at(tape, market, at, as_json)
     else:
-        if at is not None or out is None:
+        if at != "end" or out is None:
             raise typer.BadParameter("--every goes with --out F.parquet, and with --from and --to instead of --at")
         wanted = tuple(dict.fromkeys([*([market] if market else []), *(markets or [])]))
         _grid(tape, out, (every, wanted, *_span(from_, to)), as_json)

@@ -1,1 +1,1 @@
-"""Capture: everything that writes a tape. `capture.tape` is the tape on disk and imports nothing else of this package."""
+"""Capture: everything that writes a tape. `capture.tape`, the tape on disk, imports nothing else of this package."""

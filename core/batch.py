@@ -19,6 +19,8 @@ from core.shapes import ShapeBook, render_each
 SCAN_ROWS: Final = 16_384
 """From this many rows on, loading the compiled scanner (0.5 s, once a process) pays."""
 
+_FRAME: Final = int(Kind.FRAME)  # comparing with the enum would cost more than all else in that loop
+
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -32,7 +34,7 @@ def decode_columns(
     scan: force or forbid the batch scanner (default: by size and by whether numba is there).
     """
     builder = ColumnBuilder(len(payloads))
-    rows = [row for row, kind in enumerate(kinds) if kind == Kind.FRAME]
+    rows = [row for row, kind in enumerate(kinds) if kind == _FRAME]
     if scan is None:
         scan = INSTALLED and len(rows) >= SCAN_ROWS
     while scan:

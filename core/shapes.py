@@ -100,7 +100,7 @@ PATTERNS: Final = {
 PRECISION: Final = {"rfc": 2, "ms": 1, "sec": 0, "rest4": -1}
 """Where several holes show one column, the most precise one sets it and the others must agree with it."""
 
-_MEMBER: Final = re.compile(rb'"([a-z_]+)":(?:"([^"\\]*)"|(-?[0-9][0-9.eE+-]*|true|false|null))')
+_MEMBER: Final = re.compile(rb'"([a-z_]+)"\s*:\s*(?:"([^"\\]*)"|(-?[0-9][0-9.eE+-]*|true|false|null))')
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ def parse_shape(text: str) -> Shape:
     parts = re.split(f"{_OPEN}([a-z_]+):([a-z0-9]+){_CLOSE}", text)
     literals = tuple(part.encode() for part in parts[0::3])
     named = list(zip(parts[1::3], parts[2::3], strict=True))
-    kind = re.search(r'"type":"([a-z_]+)"', text)
+    kind = re.search(r'"type"\s*:\s*"([a-z_]+)"', text)
     if kind is None or kind[1] not in FIELDS or not named or any(form not in PATTERNS for _, form in named):
         raise ValueError(f"not a shape: {text[:80]!r}")
     best: dict[str, int] = {}

@@ -142,6 +142,7 @@ def _claim(out: Path) -> tuple[Path, TapeLock]:
 def _remove_leftovers(out: Path) -> None:
     """Remove what killed processes left of the same tape; what is locked belongs to one that lives."""
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         names = sorted(path.name for path in out.parent.iterdir())
     except OSError as error:
         raise disk_error(error, out.parent, "look for unfinished tapes") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
 from benchmarks import measure
 
 ROOT: Final = Path(__file__).resolve().parents[1]

@@ -37,17 +37,6 @@ def require_version(layout: Layout) -> None:
         )
 
 
-def lone_label(root: Path) -> Label:
-    """The label of a tape whose manifest cannot vouch for it.
-
-    Raises TapeFormat when there is none, it cannot be read or it is of a newer version, DiskError.
-    """
-    try:
-        return read_label(root)
-    except (ValueError, RecursionError) as error:
-        raise TapeFormat(f"{Layout(root).label}: is no label of a tape ({error}); restore it from a copy") from None
-
-
 def load_identified(root: Path) -> tuple[Label, Manifest]:
     """The label and the manifest of a tape, each vouched for by the other.
 
@@ -55,7 +44,7 @@ def load_identified(root: Path) -> tuple[Label, Manifest]:
     """
     layout = Layout(root)
     if not layout.manifest.exists():
-        lone_label(root)
+        read_label(root)
     require_version(layout)
     manifest = Manifest.load(layout)
     if manifest.genesis is None:
@@ -63,7 +52,7 @@ def load_identified(root: Path) -> tuple[Label, Manifest]:
     problem = label_problem(layout, manifest)
     if problem:
         raise TapeDamaged(f"{layout.label}: {problem}; run `tapedeck recover`, or restore it from a copy of the tape")
-    return lone_label(root), manifest
+    return read_label(root), manifest
 
 
 def label_problem(layout: Layout, manifest: Manifest) -> str:

@@ -217,7 +217,7 @@ def read_label(root: Path) -> Label:
         raise disk_error(error, path, "read the label") from error
     try:
         version = msgspec.json.decode(content, type=_Versioned).format
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise TapeFormat(f"{path}: is no label of a tape ({error}); restore it from a copy of the tape") from None
     if version > FORMAT_VERSION:
         raise TapeFormat(
@@ -225,7 +225,7 @@ def read_label(root: Path) -> Label:
         )
     try:
         return msgspec.json.decode(content, type=Label)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise TapeFormat(f"{path}: is damaged ({error}); restore it from a copy of the tape") from None
 
 

@@ -24,7 +24,6 @@ from capture.tape.scan import Scan, SegmentReader, Verdict, read_header
 from core.records import Kind, Record
 from core.shapes import ShapeBook
 
-
 LOOKS: Final = 50
 """How often a place on a tape that is being recorded is looked at before what is missing there is called damage.
 
@@ -145,6 +144,7 @@ class Tape:
     def _sources(self, from_seq: int) -> Iterator["_Sealed | _Hot"]:
         """What holds the records from that seq on, one segment after the other."""
         seq, after, looks = from_seq, -1, 0
+        most_looks = LOOKS if is_recording(self.layout) else 1
         before: Scan | None = None
         while True:
             try:
@@ -152,7 +152,7 @@ class Tape:
             except TapeDamaged:
                 # The recorder may have rolled, sealed or rebuilt under us: look again before calling it damage.
                 looks += 1
-                if looks > (LOOKS if is_recording(self.layout) else 1):
+                if looks > most_looks:
                     raise
                 self.refresh()
                 after = -1

@@ -15,12 +15,13 @@ import msgspec
 
 from capture.tape import remake, salvage, segment
 from capture.tape.errors import TapeDamaged, TapeError, disk_error
-from capture.tape.identity import label_problem, lone_label
+from capture.tape.identity import label_problem
 from capture.tape.layout import (
     Label,
     Layout,
     fsync_dir,
     hot_numbers,
+    read_label,
     sealed_files,
     write_durably,
     write_label,
@@ -57,7 +58,7 @@ def recover(path: Path) -> RecoveryReport:
     """
     layout = Layout(path)
     if not layout.manifest.exists():
-        lone_label(path)  # neither of the two: no tape
+        read_label(path)  # neither of the two: no tape
     with TapeLock(layout.lock):
         report = _run(layout, repair=True)
         layout.reserve.unlink(missing_ok=True)  # its writer is gone
@@ -107,12 +108,12 @@ class _Recovery:
     def _sound_manifest(self, repair: bool) -> Manifest:
         layout = self.layout
         if not layout.manifest.exists():
-            return self._remade(lone_label(layout.root), (), "was missing")
+            return self._remade(read_label(layout.root), (), "was missing")
         manifest = Manifest.load(layout)
         if manifest.faults:
             if not repair:
                 manifest.require_sound()
-            label = manifest.genesis.label if manifest.genesis else lone_label(layout.root)
+            label = manifest.genesis.label if manifest.genesis else read_label(layout.root)
             _keep_copy(layout, layout.manifest, layout.manifest.read_bytes())
             manifest = self._remade(label, manifest.entries, f"line {manifest.faults[0].line} was damaged")
         if manifest.torn_bytes:

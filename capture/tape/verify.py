@@ -12,8 +12,8 @@ import msgspec
 
 from capture.tape import checkpoints, redecode, salvage, segment
 from capture.tape.errors import DiskError, TapeDamaged, disk_error
-from capture.tape.identity import is_recording, label_problem, lone_label, require_version
-from capture.tape.layout import Layout
+from capture.tape.identity import is_recording, label_problem, require_version
+from capture.tape.layout import Layout, read_label
 from capture.tape.lines import Entry, FileMark, State, facts_of
 from capture.tape.manifest import Manifest
 from capture.tape.reader import Ended, Tape
@@ -60,7 +60,7 @@ def verify(path: Path, deep: bool = False, progress: Progress | None = None) -> 
     """
     layout = Layout(path)
     if not layout.manifest.exists():
-        lone_label(path)
+        read_label(path)
     for _ in range(_LOOKS - 1):
         try:
             report = _Verification(layout, deep, progress or _silent).run()

@@ -62,7 +62,9 @@ def test_kill_9_at_100_random_instants_loses_nothing_appended_and_doubles_nothin
         for number, limit in hot_limits(layout).items():
             scan = scan_segment(layout.hot(number), until_seq=limit)
             newest = number == hot_numbers(layout)[-1]
-            assert scan.verdict is Verdict.CLEAN or (newest and scan.number < 0), f"seed {SEED}, turn {turn}: {scan}"
+            # the kernel may end a write that a kill interrupts at a page's end: torn, and never acknowledged
+            torn = newest and (scan.number < 0 or scan.verdict is Verdict.TORN)
+            assert scan.verdict is Verdict.CLEAN or torn, f"seed {SEED}, turn {turn}: {scan}"
             found += iter_segment(layout.hot(number), until_seq=limit)
         assert [record.seq for record in found] == list(range(len(found))), f"seed {SEED}, turn {turn}"
         assert acknowledged + 1 <= len(found) <= acknowledged + 2, f"seed {SEED}, turn {turn}"

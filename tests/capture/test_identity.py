@@ -11,10 +11,9 @@ from capture.tape.identity import (
     is_recording,
     label_problem,
     load_identified,
-    lone_label,
     require_version,
 )
-from capture.tape.layout import Layout
+from capture.tape.layout import Layout, read_label
 from capture.tape.lock import TapeLock
 from capture.tape.manifest import Manifest
 
@@ -28,7 +27,7 @@ def test_a_good_tape_is_what_it_claims_to_be(tmp_path: Path) -> None:
     label, loaded = load_identified(manifest.layout.root)
     assert (label.environment, loaded.entries) == ("test", manifest.entries)
     assert label_problem(manifest.layout, manifest) == ""
-    assert lone_label(manifest.layout.root) == label
+    assert read_label(manifest.layout.root) == label
     assert claimed_version(manifest.layout) == 1
 
 
@@ -42,7 +41,7 @@ def test_what_is_no_tape_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_newer_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     layout = made(tmp_path).layout
-    label = lone_label(layout.root)
+    label = read_label(layout.root)
     layout.label.write_bytes(msgspec.structs.replace(label, format=7).encoded())
     for refuse in (lambda: require_version(layout), lambda: load_identified(layout.root)):
         with pytest.raises(TapeFormat, match=r"tape\.json: has format version 7.*up to 1; use a newer"):
@@ -93,7 +92,7 @@ def test_a_missing_label_or_manifest_is_damage(tmp_path: Path) -> None:
 def test_a_label_without_a_manifest_must_be_whole(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tape.json").write_bytes(content)
     with pytest.raises(TapeFormat, match=r"tape\.json"):
-        lone_label(tmp_path)
+        read_label(tmp_path)
 
 
 def test_a_held_lock_means_that_somebody_records(tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ def test_a_learned_frame_is_rebuilt_byte_for_byte_from_its_columns(payload: byte
     assert render_each(book, builder.finish()) == [payload]
 
 
+SPACED = DELTA.replace(b":", b": ").replace(b",", b", ").replace(b"T22: 45: 38", b"T22:45:38")
+
+
+@pytest.mark.parametrize("payload", [SPACED, b" " + TRADE, TICKER.replace(b'"type":', b'"type" :')])
+def test_spaces_are_part_of_a_shape(payload: bytes) -> None:
+    book = learned(payload)
+    builder = match(book, payload)
+    assert builder is not None
+    assert render_each(book, builder.finish()) == [payload]
+
+
 @pytest.mark.parametrize("payload", [DELTA, TRADE, TICKER])
 def test_a_shape_survives_being_written_down(payload: bytes) -> None:
     book = learned(payload)
