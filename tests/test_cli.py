@@ -164,6 +164,10 @@ def test_a_market_that_is_not_there_is_a_no_with_the_nearest_names(cli: Cli, tap
     assert "KXTEST-A" in ran.err
 
 
+def test_without_a_time_the_book_is_that_of_the_end(cli: Cli, tape: Path) -> None:
+    assert cli("book", tape, "KXTEST-A", "--json").json == cli("book", tape, "KXTEST-A", "--at", "end", "--json").json
+
+
 def test_a_grid_of_books_is_a_parquet_file(cli: Cli, tape: Path, tmp_path: Path) -> None:
     out = tmp_path / "grid.parquet"
     report = cli("book", tape, "KXTEST-A", "--every", "100ms", "--out", out, "--json").json

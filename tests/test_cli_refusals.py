@@ -117,11 +117,11 @@ def test_damage_stops_every_reader(cli: Cli, tape: Path, tmp_path: Path) -> None
     "arguments",
     [
         ("book", "TAPE", "KXTEST-A", "--at", "yesterday"),
-        ("book", "TAPE", "KXTEST-A"),
+        ("book", "TAPE"),
         ("book", "TAPE", "--at", "end"),
         ("book", "TAPE", "--every", "1s"),
         ("book", "TAPE", "--every", "soon", "--out", "x"),
-        ("book", "TAPE", "--every", "1s", "--out", "x", "--at", "end"),
+        ("book", "TAPE", "--every", "1s", "--out", "x", "--at", "2026-08-11"),
         ("replay", "TAPE", "--from", "10:00"),
         ("replay", "TAPE", "--path", "rows"),
         ("replay", "TAPE", "--from", "2026-08-12", "--to", "2026-08-11"),

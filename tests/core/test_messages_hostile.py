@@ -166,27 +166,34 @@ def test_the_same_frame_says_the_same_however_deep_the_caller_stands() -> None:
     assert deeper(sys.getrecursionlimit() // 2) == shallow
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        pytest.param(b"{" + b",".join(b'"k%d":1' % n for n in range(300_000)) + b"}", id="keys"),
-        pytest.param(b'{"type":"ok","msg":{' + b",".join(b'"k%d":1' % n for n in range(300_000)) + b"}}", id="members"),
-        pytest.param(b"[" * 3_000_000, id="openings"),
-        pytest.param(b"[" * 100 + b'"' + b'\\"' * 1_500_000, id="escaped quotes"),
-        pytest.param(b"[" * 100 + b'"' * 3_000_000, id="quotes"),
-        pytest.param(b"[" * 100 + b'"' + b"\\" * 2_999_999, id="backslashes"),
-        pytest.param(b"[" + b",".join([b"[]"] * 500_000) + b"]", id="lists"),
-        pytest.param(b"1" * 3_000_000, id="digits"),
-        pytest.param(b"[" + b",".join([b"9" * 4300] * 700) + b"]", id="long integers"),
-        pytest.param(snapshot(yes_dollars_fp=[["0.4200", "1.00"]] * 200_000), id="levels"),
-        pytest.param(delta(delta_fp="1" * 3_000_000), id="size"),
-        pytest.param(delta(ts="2" * 3_000_000), id="time"),
-    ],
-)
+MEGABYTES = [
+    pytest.param(b"{" + b",".join(b'"k%d":1' % n for n in range(300_000)) + b"}", id="keys"),
+    pytest.param(b'{"type":"ok","msg":{' + b",".join(b'"k%d":1' % n for n in range(300_000)) + b"}}", id="members"),
+    pytest.param(b"[" * 3_000_000, id="openings"),
+    pytest.param(b"[" * 100 + b'"' + b'\\"' * 1_500_000, id="escaped quotes"),
+    pytest.param(b"[" * 100 + b'"' * 3_000_000, id="quotes"),
+    pytest.param(b"[" * 100 + b'"' + b"\\" * 2_999_999, id="backslashes"),
+    pytest.param(b"[" + b",".join([b"[]"] * 500_000) + b"]", id="lists"),
+    pytest.param(b"1" * 3_000_000, id="digits"),
+    pytest.param(b"[" + b",".join([b"9" * 4300] * 700) + b"]", id="long integers"),
+    pytest.param(snapshot(yes_dollars_fp=[["0.4200", "1.00"]] * 200_000), id="levels"),
+    pytest.param(delta(delta_fp="1" * 3_000_000), id="size"),
+    pytest.param(delta(ts="2" * 3_000_000), id="time"),
+]
+
+
+@pytest.mark.parametrize("payload", MEGABYTES)
+def test_megabytes_of_nonsense_are_only_nonsense(payload: bytes) -> None:
+    message = decode(payload)
+    assert isinstance(message, Malformed) or message.unknown_fields
+
+
+@pytest.mark.performance
+@pytest.mark.parametrize("payload", MEGABYTES)
 def test_megabytes_of_nonsense_take_bounded_time(payload: bytes) -> None:
     started = time.process_time()
     decode(payload)
-    assert time.process_time() - started < 1.0  # 3 MB; a tenth to a quarter of a second is usual
+    assert time.process_time() - started < 2.0  # 3 MB; a tenth to a quarter of a second is usual
 
 
 def test_a_snapshot_has_no_more_levels_than_there_are_prices() -> None:

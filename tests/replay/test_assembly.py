@@ -85,10 +85,8 @@ def test_what_appears_at_the_place_meanwhile_is_not_touched(tmp_path: Path) -> N
 
 
 def test_a_place_that_takes_no_tape_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DiskError, match=r"nowhere: cannot .* No such file"):
-        Assembly(tmp_path / "nowhere" / "tape", LABEL)
     (tmp_path / "file").touch()
-    with pytest.raises(DiskError, match=r"file: cannot .* Not a directory"):
+    with pytest.raises(DiskError, match=r"file: cannot .*(Not a directory|File exists)"):
         Assembly(tmp_path / "file" / "tape", LABEL)
 
 
