@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.columns import ColumnBuilder, Columns
 from core.compiled import INSTALLED
-from core.messages import decode
+from core.messages import Malformed, Message, decode
 from core.records import Kind
 from core.shapes import ShapeBook, render_each
 
@@ -37,16 +37,17 @@ def decode_columns(
     rows = [row for row, kind in enumerate(kinds) if kind == _FRAME]
     if scan is None:
         scan = INSTALLED and len(rows) >= SCAN_ROWS
+    decoded: dict[int, Message | Malformed] = {}
     while scan:
         rows = _match_rows(rows, payloads, shapes, builder)
-        if not any(shapes.learn(payloads[row], decode(payloads[row])) for row in rows):
+        if not _learn_one(rows, payloads, shapes, decoded):
             break
     for row in rows:
         payload = payloads[row]
-        if shapes.match(payload, row, builder):
+        if not scan and shapes.match(payload, row, builder):
             continue
-        message = decode(payload)
-        if not (shapes.learn(payload, message) and shapes.match(payload, row, builder)):
+        message = decoded.get(row) or decode(payload)
+        if scan or not (shapes.learn(payload, message) and shapes.match(payload, row, builder)):
             builder.put(row, message)
     return builder.finish()
 
@@ -62,6 +63,18 @@ def render(shapes: ShapeBook, columns: Columns, *, scan: bool | None = None) -> 
     payloads = render_each(shapes, columns)
     ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)), dtype=np.int64)
     return np.frombuffer(b"".join(payloads), np.uint8), ends
+
+
+def _learn_one(
+    rows: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, decoded: dict[int, Message | Malformed]
+) -> bool:
+    """Learn a shape from the first of these rows that has a new one; every row is decoded and tried once only."""
+    for row in rows:
+        if row not in decoded:
+            decoded[row] = decode(payloads[row])
+            if shapes.learn(payloads[row], decoded[row]):
+                return True
+    return False
 
 
 def _match_rows(rows: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, builder: ColumnBuilder) -> list[int]:

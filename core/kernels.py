@@ -216,7 +216,7 @@ def _agrees(form: int, value: int, truth: int) -> bool:
 def _fit(buffer: Any, at: int, end: int, steps: Any, literals: Any, values: Any, stops: Any) -> bool:
     """Whether the frame follows the steps; leaves each hole's value and its end."""
     for index in range(len(steps)):
-        form, a, b = steps[index]
+        form, a, b = steps[index, 0], steps[index, 1], steps[index, 2]
         if form == 0:
             if at + b > end:
                 return False
@@ -232,7 +232,7 @@ def _fit(buffer: Any, at: int, end: int, steps: Any, literals: Any, values: Any,
     if at != end:
         return False
     for index in range(len(steps)):
-        form, a, sets = steps[index]
+        form, a, sets = steps[index, 0], steps[index, 1], steps[index, 2]
         if form == 0 or sets:
             continue
         if form == _TEXT:
@@ -260,7 +260,7 @@ def scan_frames(buffer: Any, ends: Any, at: Any, program: Any, matrix: Any, span
                 continue
             found[frame] = number
             for index in range(len(some)):
-                form, column, sets = some[index]
+                form, column, sets = some[index, 0], some[index, 1], some[index, 2]
                 if form == 0 or not sets:
                     continue
                 if form == _TEXT:
@@ -279,8 +279,8 @@ def intern_texts(buffer: Any, starts: Any, lengths: Any, table: Any, codes: Any,
     mask = len(table) - 1
     for index in range(len(starts)):
         start, length = starts[index], lengths[index]
-        key = 1_469_598_103
-        for offset in range(length):
+        key = 1_469_598_103 + length
+        for offset in range(max(0, length - 16), length):  # names of markets differ near their ends
             key = ((key ^ int(buffer[start + offset])) * 16_777_619) & 0xFFFF_FFFF
         slot = key & mask
         while table[slot] >= 0:
@@ -385,7 +385,7 @@ def render_frames(shape: Any, program: Any, matrix: Any, codes: Any, pool: Any, 
     for row in range(len(shape)):
         if shape[row] > 0:
             for index in range(starts[shape[row] - 1], starts[shape[row]]):
-                form, a, b = steps[index]
+                form, a, b = steps[index, 0], steps[index, 1], steps[index, 2]
                 if form == 0:
                     for offset in range(b):
                         out[at + offset] = literals[a + offset]

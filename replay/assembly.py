@@ -1,4 +1,4 @@
-"""A tape in the making: aside under another name, sealed by a thread of its own, and then all there at once.
+"""A tape in the making: aside under another name, sealed by threads of its own, and then all there at once.
 
 Knows what is in place at every instant: nothing called OUT until the whole tape is. What a killed process leaves
 lies in `OUT.partial-*` and is removed by the next one that makes OUT. Must not know where the records come from.
@@ -17,13 +17,13 @@ import numpy as np
 
 from capture.tape.errors import DiskError, TapeError, TapeLocked, disk_error
 from capture.tape.layout import Label, fsync_dir
-from capture.tape.lines import Entry
+from capture.tape.lines import Entry, Facts
 from capture.tape.lock import TapeLock
 from capture.tape.schema import RawBatch
-from capture.tape.sealer import create_tape, seal_batch
+from capture.tape.sealer import commit_segment, create_tape, write_batch
 from capture.tape.segment import open_unverified
 
-WAITING_BATCHES: Final = 2  # being sealed and next in line: with the one being filled, three are in memory
+WAITING_BATCHES: Final = 2  # being committed and being written: with the one being filled, three are in memory
 _ATTEMPTS: Final = 16
 
 
@@ -65,7 +65,10 @@ class Assembly:
         refuse_existing(out)
         _remove_leftovers(out)
         self._aside, self._lock = _claim(out)
-        self._sealer = ThreadPoolExecutor(1, "sealer")
+        # One thread writes segments, the next reads each back and commits it: nearly all of both is outside the GIL.
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._committer = ThreadPoolExecutor(1, "committer")
+        self._written: Facts | None = None
         self._waiting: deque[Future[Entry]] = deque()
         try:
             self._manifest = create_tape(self._aside / "tape", label)
@@ -85,7 +88,8 @@ class Assembly:
         """Hand over the next records, of one UTC day; waits while two batches are waiting. Raises DiskError."""
         while len(self._waiting) >= WAITING_BATCHES:
             self._waiting.popleft().result()
-        self._waiting.append(self._sealer.submit(self._seal, batch))
+        written = self._writer.submit(self._write, batch)
+        self._waiting.append(self._committer.submit(self._commit, written))
 
     def finish(self) -> None:
         """Seal the rest and put the tape in its place, durably. Raises TapeError, DiskError."""
@@ -98,8 +102,12 @@ class Assembly:
         except OSError as error:
             raise disk_error(error, self.out, "put the tape in its place") from error
 
-    def _seal(self, batch: RawBatch) -> Entry:
-        entry = seal_batch(self._manifest, batch)
+    def _write(self, batch: RawBatch) -> Facts:
+        self._written = write_batch(self._manifest, batch, self._written)
+        return self._written
+
+    def _commit(self, written: Future[Facts]) -> Entry:
+        entry = commit_segment(self._manifest, written.result())
         self.segments += 1
         names = ["connection", "sid", "exchange_seq"]
         for table in open_unverified(self._manifest.layout.root / entry.file).groups(names):
@@ -108,7 +116,8 @@ class Assembly:
         return entry
 
     def _remove(self) -> None:
-        self._sealer.shutdown(wait=True, cancel_futures=True)
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        self._committer.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(self._aside, ignore_errors=True)
         self._lock.release()
 

@@ -10,7 +10,7 @@ from capture.tape.hotlog import HotSegment
 from capture.tape.layout import FORMAT_VERSION, Label, Layout
 from capture.tape.manifest import Manifest
 from capture.tape.schema import RawBatch
-from capture.tape.sealer import create_tape, seal_batch
+from capture.tape.sealer import commit_segment, create_tape, write_batch
 from core.records import Kind, Opened, Record, Session, encode_payload
 
 DAY: Final = "2026-08-11"
@@ -106,7 +106,7 @@ def sealed_tape(root: Path, records: Sequence[Record], rows: int = 100) -> Manif
 def seal_more(manifest: Manifest, records: Sequence[Record], rows: int = 100) -> None:
     """Append sealed segments of so many rows."""
     for start in range(0, len(records), rows):
-        seal_batch(manifest, RawBatch.of(records[start : start + rows]))
+        commit_segment(manifest, write_batch(manifest, RawBatch.of(records[start : start + rows]), None))
 
 
 def hot_segment(root: Path, number: int, records: Sequence[Record], previous_crc: int = 0) -> int:

@@ -8,7 +8,7 @@ import msgspec
 from capture.tape.layout import FORMAT_VERSION, Label
 from capture.tape.reader import Tape
 from capture.tape.schema import RawBatch
-from capture.tape.sealer import create_tape, seal_batch
+from capture.tape.sealer import commit_segment, create_tape, write_batch
 from core.records import Closed, Coverage, Kind, Opened, Record, Session, encode_payload
 
 START_NS: Final = 1_786_410_000_000_000_000  # 2026-08-11T01:00:00Z
@@ -123,7 +123,7 @@ def make_tape(
     """A sealed tape of these records."""
     manifest = create_tape(path, Label(FORMAT_VERSION, f"tape of {path.name}", environment))
     for start in range(0, len(records), segment_records):
-        seal_batch(manifest, RawBatch.of(records[start : start + segment_records]))
+        commit_segment(manifest, write_batch(manifest, RawBatch.of(records[start : start + segment_records]), None))
     return Tape.open(path)
 
 

@@ -48,14 +48,6 @@ def create_tape(root: Path, label: Label) -> Manifest:
     return manifest
 
 
-def seal_batch(manifest: Manifest, batch: RawBatch, *, hook: Hook = _no_hook) -> Entry:
-    """Seal records that follow the manifest's last one and were received on one UTC day, without a hot log.
-
-    Raises DiskError, and then nothing of them is on the tape.
-    """
-    return _seal(manifest, [batch], next_number(manifest), 0, hook)
-
-
 def next_number(manifest: Manifest) -> int:
     """The number of the segment that follows the newest sealed one."""
     return manifest.last.number + 1 if manifest.last else 1
@@ -89,7 +81,7 @@ def seal_hot_segment(
 def seal_records(
     manifest: Manifest, records: Iterable[Record], number: int, hot_crc: int, *, hook: Hook = _no_hook
 ) -> Entry:
-    """Seal records (at least one) that follow the manifest's last one; removes nothing. Raises as `seal_batch`."""
+    """Seal records (at least one) that follow the manifest's last one; removes nothing. Raises as `commit_segment`."""
     return _seal(manifest, batches_of(records), number, hot_crc, hook)
 
 
@@ -104,16 +96,46 @@ def unlink_hot(layout: Layout, number: int) -> None:
 
 
 def _seal(manifest: Manifest, batches: Iterable[RawBatch], number: int, hot_crc: int, hook: Hook) -> Entry:
-    layout = manifest.layout
     manifest.require_sound()
+    facts = _write(manifest.layout, batches, number, manifest.chain, hot_crc)
+    return commit_segment(manifest, facts, hook=hook)
+
+
+def write_batch(manifest: Manifest, batch: RawBatch, before: Facts | None) -> Facts:
+    """Write records of one UTC day aside as a segment; `commit_segment` does the rest.
+
+    The next batch can be written while this one is committed. before: what this gave for the batch before, None for
+    the first after what the manifest names. Raises DiskError, and then nothing is left aside.
+    """
+    if before is None:
+        manifest.require_sound()
+        return _write(manifest.layout, [batch], next_number(manifest), manifest.chain, 0)
+    return _write(manifest.layout, [batch], before.number + 1, before.chain, 0)
+
+
+def _write(layout: Layout, batches: Iterable[RawBatch], number: int, after: str, hot_crc: int) -> Facts:
     aside = layout.partial(number)
     try:
-        facts = segment.write_segment(aside, batches, number=number, after=manifest.chain, hot_crc=hot_crc)
+        return segment.write_segment(aside, batches, number=number, after=after, hot_crc=hot_crc)
+    except BaseException:
+        _discard(aside)
+        raise
+
+
+def commit_segment(manifest: Manifest, facts: Facts, *, hook: Hook = _no_hook) -> Entry:
+    """Check a segment that was written aside, put it in its place and name it in the manifest: only now it counts.
+
+    Raises TapeDamaged when it does not follow the manifest's last or reads back differently, DiskError; the segment
+    is not on the tape then.
+    """
+    layout = manifest.layout
+    aside = layout.partial(facts.number)
+    try:
         hook(Step.WRITTEN)
         if facts.first_seq != manifest.next_seq:
             raise TapeDamaged(
-                f"{layout.root}: segment {number} begins with record {facts.first_seq} where {manifest.next_seq} must "
-                "follow; run `tapedeck recover`"
+                f"{layout.root}: segment {facts.number} begins with record {facts.first_seq} where "
+                f"{manifest.next_seq} must follow; run `tapedeck recover`"
             )
         mark = _check(aside, facts)
         hook(Step.CHECKED)

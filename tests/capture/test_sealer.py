@@ -16,7 +16,15 @@ from capture.tape.manifest import Manifest
 from capture.tape.reader import Tape
 from capture.tape.recovery import recover
 from capture.tape.schema import RawBatch
-from capture.tape.sealer import Step, create_tape, rebuild_segment, seal_batch, seal_hot_segment, seal_records
+from capture.tape.sealer import (
+    Step,
+    commit_segment,
+    create_tape,
+    rebuild_segment,
+    seal_hot_segment,
+    seal_records,
+    write_batch,
+)
 from core.records import Record
 
 DAY_NS = 86_400 * 10**9
@@ -93,7 +101,7 @@ def test_a_batch_that_does_not_follow_is_refused_and_leaves_nothing(tmp_path: Pa
     before = sorted((tmp_path / "tape").rglob("*"))
     for wrong in (records[60:], records[40:]):
         with pytest.raises(TapeDamaged, match="where 50 must follow"):
-            seal_batch(manifest, RawBatch.of(wrong))
+            commit_segment(manifest, write_batch(manifest, RawBatch.of(wrong), None))
     assert sorted((tmp_path / "tape").rglob("*")) == before
 
 
@@ -254,7 +262,7 @@ def test_a_disk_that_refuses_leaves_the_tape_as_it_was(tmp_path: Path) -> None:
     manifest = sealed_tape(root, records[:20])
     manifest.layout.tmp.rmdir()
     with pytest.raises(DiskError):
-        seal_batch(manifest, RawBatch.of(records[20:]))
+        commit_segment(manifest, write_batch(manifest, RawBatch.of(records[20:]), None))
     assert list(Tape.open(root).records()) == records[:20]
 
 
