@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 import pytest
 
-from capture.tape.layout import Layout
 from capture.tape.recovery import recover
 from capture.tape.verify import verify
 from core.state import STATE_VERSION
@@ -47,10 +46,7 @@ def about(name: str) -> About:
 @pytest.fixture
 def tape(name: str, tmp_path: Path) -> Path:
     """A copy of the fixture's tape, so that no test can touch the evidence; git has kept no empty directory of it."""
-    copy = Layout(Path(shutil.copytree(FIXTURES / name / "tape", tmp_path / "tape")))
-    for directory in copy.directories():
-        directory.mkdir(exist_ok=True)
-    return copy.root
+    return Path(shutil.copytree(FIXTURES / name / "tape", tmp_path / "tape"))
 
 
 def test_there_are_fixtures_and_each_is_listed() -> None:

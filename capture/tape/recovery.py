@@ -17,6 +17,7 @@ from capture.tape import remake, salvage, segment
 from capture.tape.errors import TapeDamaged, TapeError, disk_error
 from capture.tape.identity import label_problem
 from capture.tape.layout import (
+    DIR_MODE,
     Label,
     Layout,
     fsync_dir,
@@ -90,6 +91,8 @@ class _Recovery:
         self.manifest = self._sound_manifest(repair)
 
     def run(self) -> RecoveryReport:
+        for directory in self.layout.directories():  # a copy may have lost the empty ones
+            directory.mkdir(mode=DIR_MODE, exist_ok=True)
         self._empty_tmp()
         for number, path in sealed_files(self.layout):
             self._settle_file(number, path)

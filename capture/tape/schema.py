@@ -207,7 +207,7 @@ def _raw_table(batch: RawBatch) -> Any:
     fields = [field for field in _RAW if field.name not in ("payload", "shape")]
     columns = (batch.seq, batch.at_ns, batch.mono_ns, batch.connection, batch.kind)
     arrays = [
-        pa.array(np.ascontiguousarray(column, field.type.to_pandas_dtype()))
+        pa.array(np.ascontiguousarray(column, str(field.type)))  # Arrow and numpy name integers alike
         for column, field in zip(columns, fields, strict=False)
     ]
     if batch.sources is None:

@@ -63,6 +63,15 @@ def test_an_empty_tape_needs_nothing(tmp_path: Path) -> None:
     assert recovered(tmp_path / "tape").actions == ()
 
 
+def test_a_copy_that_lost_its_empty_directories_is_recovered(tmp_path: Path) -> None:
+    root = mixed_tape(tmp_path / "tape", CRASHED, sealed=200).layout.root
+    for directory in Layout(root).directories():
+        if not list(directory.iterdir()):
+            directory.rmdir()
+    recovered(root)
+    assert read(root)[:400] == CRASHED
+
+
 def test_hot_segments_are_sealed_and_a_clean_stop_stays_the_end(tmp_path: Path) -> None:
     root = tmp_path / "tape"
     mixed_tape(root, RECORDS, sealed=200)
