@@ -19,6 +19,7 @@ from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
 from capture.tape.schema import RawBatch
 from core.records import Coverage, Kind, Session, Source, StoredGap, encode_payload
+from core.session import STALL_NS
 from replay.assembly import Assembly, refuse_existing
 from replay.dialects import BadLineError, Parser, Rows
 from replay.progress import Progress, silent
@@ -27,6 +28,8 @@ from replay.survey import Recording, survey
 
 SEGMENT_ROWS: Final = 65_536
 SEGMENT_BYTES: Final = 64 << 20  # a segment of enormous frames is sealed sooner, so that memory stays bounded
+
+BETWEEN_FILES_NS: Final = STALL_NS  # a recorder that begins a new file goes on sooner; one that was off does not
 
 _MANY_JUMPS: Final = 10  # that many, and one frame in a hundred: real losses come nowhere near
 _JUMP_SHARE: Final = 100
@@ -183,9 +186,19 @@ class _Import:
         parser = first.dialect.parser()
         self._gap_from_ns = None
         for item in files:
+            self._note_hole(item)
             self._file(item, parser)
             self._done += item.id.size
         self.batches.put(Kind.CLEAN_STOP, self.batches.last_ns, source=parser.rest())
+
+    def _note_hole(self, item: Recording) -> None:
+        """A long time between two files is a gap: nobody can say that the recorder was running then."""
+        from_ns = self.batches.last_ns
+        told_otherwise = self._gap_from_ns is not None or item.opens
+        if told_otherwise or not item.timed or item.first_ns - from_ns <= BETWEEN_FILES_NS:
+            return
+        gap = StoredGap("down", from_ns=from_ns, until_ns=item.first_ns, detail=f"nothing before {item.path.name}")
+        self.batches.put(Kind.GAP_CLOSE, item.first_ns, encode_payload(gap))
 
     def _file(self, item: Recording, parser: Parser) -> None:
         torn: tuple[Lines | None, str] | None = None

@@ -93,7 +93,8 @@ def test_the_windows_of_a_directory_become_one_session_in_order_of_time(tmp_path
     records = records_of(tmp_path / "tape")
     assert report.frames == len(frames_in(records)) == 23_003 + 47_658 + 34_334 + 184_861
     assert [source.bytes for source in report.sources] == [373_228, 733_534, 323, 535_405, 2_465_962]
-    assert kinds_of(records) == [Kind.SESSION, Kind.FRAME, Kind.CLEAN_STOP]
+    windows = [Kind.FRAME, Kind.GAP_CLOSE] * 3 + [Kind.FRAME]  # the two files of one window are one stretch
+    assert kinds_of(records) == [Kind.SESSION, *windows, Kind.CLEAN_STOP]
     assert sessions_of(records)[0].sources == report.sources
     days = [(day_number(entry.first_ns), day_number(entry.last_ns)) for entry in Tape.open(tmp_path / "tape").segments]
     assert all(first == last for first, last in days)
@@ -202,6 +203,24 @@ def test_files_of_one_dialect_are_one_session_and_another_dialect_is_another(tmp
     assert kinds_of(records) == [*plain, Kind.SESSION, Kind.OPENED, *plain[1:], *plain]
     assert report.sessions == 3
     assert len({session.uuid for session in sessions_of(records)}) == 3
+
+
+def test_a_long_time_between_two_files_is_a_gap_and_a_short_one_is_not(tmp_path: Path) -> None:
+    first = gold(tmp_path / "a", [MS])
+    later = gold(tmp_path / "b", [MS + 25_000], first_seq=2)
+    much_later = gold(tmp_path / "c", [MS + 50_001], first_seq=3)
+    import_recording([first, later, much_later], tmp_path / "tape")
+    records = records_of(tmp_path / "tape")
+    assert [record.kind for record in records] == [
+        Kind.SESSION,
+        Kind.FRAME,
+        Kind.FRAME,
+        Kind.GAP_CLOSE,
+        Kind.FRAME,
+        Kind.CLEAN_STOP,
+    ]
+    gap = decode_gap(records[3].payload)
+    assert (gap.reason, gap.until_ns - gap.from_ns) == ("down", 25_001_000_000)
 
 
 def test_a_connection_number_goes_on_being_replaced_in_the_next_file(tmp_path: Path) -> None:
