@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from sample_records import DAY, START_NS, hot_segment, sealed_tape, session_records
 
@@ -294,3 +295,19 @@ def test_the_chain_is_the_same_whatever_the_encoder_does(tmp_path: Path, monkeyp
     second = sealed_tape(tmp_path / "tape", records)
     assert first.chain == second.chain
     assert first.entries[0].sha256 != second.entries[0].sha256
+
+
+def test_a_segment_that_reads_back_with_one_other_value_is_not_committed(tmp_path: Path) -> None:
+    manifest = sealed_tape(tmp_path / "tape", [])
+    records = session_records(20)
+    facts = write_batch(manifest, RawBatch.of(records), None)
+    aside = manifest.layout.partial(facts.number)
+    table = pq.read_table(aside)
+    place = table.column_names.index("at_ns")
+    times = table.column("at_ns").to_pylist()
+    wrong = table.set_column(place, table.schema.field("at_ns"), [[*times[:7], times[7] + 1, *times[8:]]])
+    pq.write_table(wrong, aside)  # what it says of itself (key-value metadata) is as it was
+    with pytest.raises(TapeDamaged, match="reads back differently"):
+        commit_segment(manifest, facts)
+    assert Tape.open(manifest.layout.root).segments == ()
+    assert not aside.exists()
