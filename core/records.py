@@ -140,6 +140,59 @@ class StoredGap(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
 
 
+class RestCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Payload of REST: one request and its answer. No header of ours is in it, so no key and no signature.
+
+    path: from the root, with its query. body, answer: the texts as sent and received; answer_base64 instead of answer
+    when the bytes are no UTF-8. status: 0 = there was no answer, `error` says why. took_ns: from the request to the
+    last byte. date, age_s: the answer's Date header and Age (a cache's), where it had them. why: what it was asked for.
+    """
+
+    method: str
+    path: str
+    status: int = 0
+    body: str = ""
+    answer: str = ""
+    answer_base64: str = ""
+    error: str = ""
+    took_ns: int = 0
+    date: str = ""
+    age_s: int = 0
+    why: str = ""
+
+
+class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Payload of HEARTBEAT, once a second while a session runs: it carries time, and how the recorder is doing.
+
+    durable_seq: what an fdatasync covered. boottime_ns: CLOCK_BOOTTIME, which counts sleep where mono_ns does not.
+    lags: records that each follower of the log was behind, by name. free_bytes: of the tape's disk.
+    """
+
+    durable_seq: int
+    boottime_ns: int = 0
+    lags: dict[str, int] = {}
+    free_bytes: int = 0
+
+
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Payload of REFUSED: input that was not taken, such as a message over the limit.
+
+    reason: countable words. size: bytes it had or claimed, 0 = not known. head_base64: its first bytes.
+    """
+
+    reason: str
+    size: int = 0
+    head_base64: str = ""
+
+
+class Control(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Payload of CONTROL: what the operator, or the daemon for them, asked for (stop, want, unwant ...)."""
+
+    action: str
+    markets: tuple[str, ...] = ()
+    detail: str = ""
+
+
 def encode_payload(payload: msgspec.Struct) -> bytes:
     """JSON bytes of one of the payload structs above; key order is the declared one."""
     return msgspec.json.encode(payload)
@@ -149,6 +202,7 @@ _SESSION = msgspec.json.Decoder(Session)
 _OPENED = msgspec.json.Decoder(Opened)
 _CLOSED = msgspec.json.Decoder(Closed)
 _GAP = msgspec.json.Decoder(StoredGap)
+_REST = msgspec.json.Decoder(RestCall)
 
 
 def decode_session(payload: bytes) -> Session:
@@ -169,3 +223,8 @@ def decode_closed(payload: bytes) -> Closed:
 def decode_gap(payload: bytes) -> StoredGap:
     """The GAP_OPEN or GAP_CLOSE payload; raises msgspec.DecodeError when it is none."""
     return _GAP.decode(payload)
+
+
+def decode_rest(payload: bytes) -> RestCall:
+    """The REST payload; raises msgspec.DecodeError when it is none."""
+    return _REST.decode(payload)

@@ -16,7 +16,7 @@ from sample_tapes import MILLI, START_NS, make_tape, story
 from replay.when import format_time
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export", "demo")
+COMMANDS = ("demo", "import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export")
 HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")
 
 

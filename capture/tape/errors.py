@@ -7,8 +7,10 @@ import errno
 from pathlib import Path
 from typing import Final
 
+from core.errors import TapedeckError
 
-class TapeError(Exception):
+
+class TapeError(TapedeckError):
     """A tape cannot be used as asked; the text is for the operator."""
 
 

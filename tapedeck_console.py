@@ -1,0 +1,73 @@
+"""What every group of commands needs: options they share, how answers and complaints leave, progress, times.
+
+Knows where text goes: answers to stdout, progress and complaints to stderr. Must not know what a command does.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import msgspec
+import typer
+
+if TYPE_CHECKING:
+    from replay.progress import Progress
+
+TapePath = Annotated[Path, typer.Argument(metavar="TAPE", help="A tape: the directory that holds tape.json.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+TIMES = "Unix ns, 2026-08-11T00:16:45Z, '2026-08-10 20:16:45 ET' or end; no zone means UTC"
+From = Annotated[str | None, typer.Option("--from", metavar="TIME", help=f"Where to begin: {TIMES}.")]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where to stop, that instant included.")]
+Markets = Annotated[list[str] | None, typer.Option("--market", "-m", metavar="MARKET", help="Only this; repeatable.")]
+
+
+def stop(code: int, sentence: str) -> NoReturn:
+    """End the program with this exit code and one sentence on stderr."""
+    sys.stderr.write(f"tapedeck: {sentence}\n")
+    raise SystemExit(code)
+
+
+def answer(value: Any, lines: Iterable[str], *, as_json: bool) -> None:
+    """One JSON object, or lines for people."""
+    if as_json:
+        typer.echo(msgspec.json.encode(value))
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+@contextmanager
+def progress_bar(title: str, unit: str = "records") -> "Iterator[Progress]":
+    """A progress bar on stderr while somebody looks at it there."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} " + unit))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def time_of(text: str | None) -> int | None:
+    """Unix ns, None for no limit."""
+    from replay.when import parse_time
+
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """--from and --to as Unix ns, None for no limit."""
+    from replay.when import format_time
+
+    from_ns, to_ns = time_of(from_), time_of(to)
+    if from_ns is not None and to_ns is not None and from_ns > to_ns:
+        raise typer.BadParameter(f"--from {format_time(from_ns)} is later than --to {format_time(to_ns)}")
+    return from_ns, to_ns
