@@ -20,6 +20,9 @@ from core.records import SCHEMA_VERSION
 FORMAT_VERSION: Final = 1
 """Version of the directory, the hot log, the manifest and the sealed files together."""
 
+ARCHIVE_WRITER: Final = "tapedeck archive"
+"""Who "wrote" a tape that is the archive of another one: it ends where archiving ended, not where recording did."""
+
 DIR_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 

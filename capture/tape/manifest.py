@@ -5,6 +5,7 @@ SHA-256 of the whole line before. The last line alone may be broken by a crash (
 not fit is damage.
 """
 
+import fcntl
 import os
 from hashlib import sha256
 
@@ -238,9 +239,13 @@ def _misplaced(manifest: Manifest, line: Sealed) -> str | None:
 
 
 def append_durably(layout: Layout, encoded: bytes, size: int) -> None:
-    """Append to a manifest of `size` bytes: whole and durable, or not at all. Raises OSError, TapeDamaged."""
+    """Append to a manifest of `size` bytes: whole and durable, or not at all. Raises OSError, TapeDamaged.
+
+    Whoever archives a tape that is being recorded adds lines too, so looking at the size and adding go together.
+    """
     fd = os.open(layout.manifest, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
         if os.fstat(fd).st_size != size:
             raise TapeDamaged(f"{layout.manifest}: was changed by someone else; open the tape again")
         try:

@@ -13,7 +13,7 @@ import msgspec
 from capture.tape import checkpoints, redecode, salvage, segment
 from capture.tape.errors import DiskError, TapeDamaged, disk_error
 from capture.tape.identity import is_recording, label_problem, require_version
-from capture.tape.layout import Layout, read_label
+from capture.tape.layout import ARCHIVE_WRITER, Layout, read_label
 from capture.tape.lines import Entry, FileMark, State, facts_of
 from capture.tape.manifest import Manifest
 from capture.tape.reader import Ended, Tape
@@ -250,6 +250,8 @@ class _Verification:
         ended = tape.ended
         if ended is Ended.UNPROVEN and not self.records and not self.problems:
             self.notes.append("the tape holds no record")
+        elif ended is Ended.UNPROVEN and tape.label.writer == ARCHIVE_WRITER and not self.problems:
+            self.notes.append(f"an archive: what follows record {tape.head_seq} is on the tape that it was copied from")
         elif ended is Ended.UNPROVEN and not self.problems:
             what = "the recorder ended without a word: records may be missing at the end"
             self._report(self.layout.manifest, f"after record {tape.head_seq}", what)
