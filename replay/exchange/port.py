@@ -103,6 +103,14 @@ class Audience(Protocol):
     def publish(self, publication: Publication) -> None:
         """Number the frame for each subscription that wants it and queue it there."""
 
+    def skip(self, channel: str, count: int) -> None:
+        """Leave so many numbers out on every subscription of a sequenced channel: a tape knows that frames are missing
+        here, and clients must see it too."""
+
+    def broadcast(self, payload: bytes, *, binary: bool = False) -> None:
+        """Queue these very bytes for every session: a frame that belongs to no subscription, such as one that is no
+        JSON."""
+
     async def drained(self) -> None:
         """Return when every client's queue has room: what a venue awaits that can go as fast as it is read."""
 
