@@ -1,6 +1,6 @@
 """The daemon's status for machines: Prometheus metrics and a health answer, over HTTP on loopback only.
 
-Knows the latest `DaemonStatus` and how it is written out. Must not know how any of it is found out. No label of a metric
+Knows the latest `DaemonStatus` and how it is written. Must not know how any of it is found out. No label of a metric
 holds anything an exchange sent, so their number is bounded.
 """
 
