@@ -24,6 +24,7 @@ class HotLog:
     """The segments of one writer. Every method but `sync` is called with `lock` held; `sync` takes it itself.
 
     finished: called (lock held) with the number of each segment that is complete, durable and closed.
+    listeners: called (lock held) with each record once it is appended; they must be quick and must not raise.
     Methods that raise OSError leave a log that can be tried again and that holds every record appended before.
     """
 
@@ -41,6 +42,7 @@ class HotLog:
         self.head_seq = base_seq - 1
         self.durable_seq = base_seq - 1
         self.synced = threading.Condition(lock)
+        self.listeners: tuple[Callable[[Record], None], ...] = ()
         self._layout = layout
         self._lock = lock
         self._syncing = threading.Lock()  # one sync at a time, so that what is durable never goes back
@@ -80,6 +82,8 @@ class HotLog:
             self._segment.append(record)
         self._undurable.append(record)
         self.head_seq = record.seq
+        for listen in self.listeners:
+            listen(record)
 
     def sync(self) -> None:
         """Return when every record appended before the call is durable; OSError when that cannot be had now.

@@ -25,6 +25,7 @@ from capture.tape.background import SealWorker, Worker
 from capture.tape.clock import Clock, SystemClock
 from capture.tape.disk import Disk, SystemDisk
 from capture.tape.errors import DiskError, TapeError, disk_error
+from capture.tape.follow import Follower
 from capture.tape.layout import FORMAT_VERSION, Label, Layout, hot_numbers, read_label
 from capture.tape.lock import TapeLock
 from capture.tape.log import HotLog
@@ -38,13 +39,16 @@ from core.records import Kind, Session, StoredGap, encode_payload
 DEFAULTS: Final = WriterOptions()
 SYSTEM_CLOCK: Final = SystemClock()
 SYSTEM_DISK: Final = SystemDisk()
+FOLLOWER_CAPACITY: Final = 65_536
+"""Records kept ready for a follower: six seconds at 10,000 a second; one that is slower reads them from the tape."""
 
 
 class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
     """The one writer of a tape, made by `create` or `open`; any thread may append. Close it, or use it with `with`.
 
     Every method may raise DiskError (the disk refuses; recording resumes by itself) and TapeError (closed, or stopped
-    by a fault of our own). recovery: what `open` found and did, None after `create`.
+    by a fault of our own). recovery: what `open` found and did, None after `create`. session_seq: where its session
+    begins.
     """
 
     def __init__(self, lock: TapeLock, manifest: Manifest, *, clock: Clock, options: WriterOptions, disk: Disk) -> None:
@@ -55,6 +59,7 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
         self._is_eager = not options.sync_interval_s
         self._is_closed = False
         self.recovery: RecoveryReport | None = None
+        self.session_seq = manifest.next_seq
         reserve = Reserve(layout.reserve, options.reserve_bytes, disk)
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
@@ -141,6 +146,11 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
         return writer
 
     @property
+    def path(self) -> Path:
+        """The tape's directory."""
+        return self._root
+
+    @property
     def head_seq(self) -> int:
         """Seq of the last appended record."""
         return self._log.head_seq
@@ -171,6 +181,14 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
         if self._is_eager:
             self.sync()
         return seq
+
+    def follow(self, name: str, capacity: int = FOLLOWER_CAPACITY, *, from_seq: int | None = None) -> Follower:
+        """Follow this log from a seq on, by default from this session's SESSION; close the follower when done.
+
+        name: of the follower, for HEARTBEAT's lags. capacity: records kept ready for it; see `capture.tape.follow`.
+        """
+        begin = self.session_seq if from_seq is None else from_seq
+        return Follower(name, self._root, self._log, self._lock, capacity=capacity, from_seq=begin)
 
     def sync(self) -> int:
         """Return when everything appended before the call is durable; the durable seq.
@@ -252,7 +270,7 @@ def _begin(
     except OSError as error:
         raise disk_error(error, manifest.layout.root, "begin to record") from error
     try:
-        writer.append(Kind.SESSION, encode_payload(session))
+        writer.session_seq = writer.append(Kind.SESSION, encode_payload(session))
         down = _time_down(manifest, clock.wall_ns())
         if down is not None:
             writer.append(Kind.GAP_CLOSE, encode_payload(down))
