@@ -36,6 +36,10 @@ UNFILTERED: Final = (LIFECYCLE, COMBO_LIFECYCLE, GROUPS, COMMUNICATIONS)
 """Channels that know no market filter (protocol 7)."""
 
 
+ABNORMAL: Final = 1_006
+"""What RFC 6455 calls the end of a connection without a close frame; never on the wire."""
+
+
 class Template(msgspec.Struct, frozen=True, gc=False):
     """A server frame with its numbers left open: before + sid + between + seq + after.
 
@@ -115,7 +119,8 @@ class Audience(Protocol):
         """Return when every client's queue has room: what a venue awaits that can go as fast as it is read."""
 
     def disconnect_all(self, code: int = 0, reason: str = "") -> None:
-        """End every session: by a close frame, or (code 0) by a TCP reset without one."""
+        """End every session once what is queued for it was sent: by a close frame, by the end of the TCP connection
+        without one (code ABNORMAL), or by a TCP reset (code 0), which may lose what the client has not read yet."""
 
     @property
     def subscriptions(self) -> int:
