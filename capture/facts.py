@@ -5,6 +5,7 @@ clock's). What is asked for only counts as seen when the caller says that the an
 """
 
 import zlib
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -108,6 +109,12 @@ class Facts:
         """It is not our concern any more."""
         self._due_ns.pop(Due(subject, name), None)
         self._tries.pop(Due(subject, name), None)
+
+    def retain(self, subject: Subject, names: Iterable[str]) -> None:
+        """Drop what is of this subject and not among these names."""
+        kept = frozenset(names)
+        for due in [due for due in self._due_ns if due.subject is subject and due.name not in kept]:
+            self.drop(*due)
 
     def due(self, now_ns: int, most: int) -> tuple[Due, ...]:
         """What to ask for now, longest due first, at most so many of one subject."""

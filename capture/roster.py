@@ -138,9 +138,9 @@ class Roster:
         known = self._known.get(ticker)
         return "" if known is None else known.event
 
-    def markets_of(self, event: str) -> tuple[str, ...]:
-        """The known markets of an event, sorted."""
-        return tuple(sorted(ticker for ticker, known in self._known.items() if known.event == event))
+    def events(self) -> tuple[str, ...]:
+        """The events of the known markets, sorted."""
+        return tuple(sorted({known.event for known in self._known.values() if known.event}))
 
     def _covers(self, listed: Listed, series: str) -> bool:
         selection = self._selection

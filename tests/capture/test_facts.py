@@ -150,3 +150,13 @@ def test_a_market_without_a_closing_time_is_looked_at_daily() -> None:
     facts = Facts()
     facts.saw_market(Listed(MARKET.name, status="active"), NOW_NS)
     assert facts.due(NOW_NS + DAY_NS + HOUR_NS, 1)
+
+
+def test_what_is_nobodys_concern_any_more_is_taken_off_the_agenda() -> None:
+    facts = Facts()
+    for name in ("KXA-1", "KXA-2"):
+        facts.need(Subject.EVENT, name, NOW_NS)
+    facts.need(Subject.SERIES, "KXA", NOW_NS)
+    facts.retain(Subject.EVENT, ["KXA-2"])
+    assert facts.due(NOW_NS, 10) == (Due(Subject.EVENT, "KXA-2"),)
+    assert len(facts) == 2

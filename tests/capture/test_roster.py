@@ -55,7 +55,7 @@ def test_a_market_is_found_by_its_lifecycle_message_too() -> None:
     assert roster.wanted(NOW_NS) == ()
     assert roster.wanted(open_ns) == ("KXA-1-T5",)
     assert roster.event_of("KXA-1-T5") == "KXA-1"
-    assert roster.markets_of("KXA-1") == ("KXA-1-T5",)
+    assert roster.events() == ("KXA-1",)
     assert not roster.heard(lifecycle("created", "KXB-1-T5"), NOW_NS)
     assert not roster.heard(lifecycle("determined", "KXA-1-T9"), NOW_NS), "what is over is not begun"
 
