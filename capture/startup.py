@@ -1,0 +1,79 @@
+"""Before anything is recorded: whether the tape can be written, who records it, and what of this process is safe.
+
+Knows the tape, the machine's boot and the process's limits. Must not know the network.
+"""
+
+import random
+import resource
+import uuid
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from capture.tape.errors import TapeError, TapeLocked
+from capture.tape.identity import is_recording
+from capture.tape.layout import Layout, read_label
+from capture.tape.writer import TapeWriter
+from core.records import Session
+
+VERSION: Final = "0.1.0"
+"""The version of this program, as it stands in the SESSION record."""
+
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+"""Linux's name of the present boot: monotonic times are comparable within one."""
+
+
+def no_core_dumps() -> None:
+    """A core dump would hold the private key, so there is none, whatever the limits were."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def new_session(environment: str, config: Any) -> Session:
+    """Who records from now on. `config`: anything that makes JSON and holds no secret; only its digest is kept."""
+    digest = sha256(msgspec.json.encode(config, order="deterministic")).hexdigest()
+    return Session(
+        uuid=str(uuid.uuid4()),
+        environment=environment,
+        code=VERSION,
+        config=digest,
+        seed=random.SystemRandom().getrandbits(63),
+        boot_id=_boot_id(),
+    )
+
+
+def require_writable(path: Path, environment: str) -> None:
+    """Raises TapeError when the tape is of another environment or in use, before anybody was asked anything.
+
+    Opening it finds the same and more; this is to be told early.
+    """
+    if not is_tape(path):
+        return
+    label = read_label(path)
+    if label.environment != environment:
+        raise TapeError(
+            f"{path}: is a tape of environment {label.environment!r}, not {environment!r}; use one tape for each"
+        )
+    if is_recording(Layout(path)):
+        raise TapeLocked(f"{path}: is being recorded by another process; stop that one or choose another tape")
+
+
+def is_tape(path: Path) -> bool:
+    """Whether there is something to go on with, sound or not."""
+    layout = Layout(path)
+    return layout.label.exists() or layout.manifest.exists()
+
+
+def open_writer(path: Path, session: Session) -> TapeWriter:
+    """The writer of a new tape, or of the one that is there; raises as TapeWriter."""
+    if is_tape(path):
+        return TapeWriter.open(path, session.environment, session)
+    return TapeWriter.create(path, session.environment, session)
+
+
+def _boot_id() -> str:
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
