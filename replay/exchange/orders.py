@@ -106,7 +106,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """An order as it stands; a change makes a new value.
 
     side: the outcome it buys; price: on the yes scale. remaining: 0 once it is over. *_fill_cost: money paid for the
-    own outcome; *_fees: money. updated_ns: 0 = not changed since it was placed.
+    own outcome; *_fees: money. updated_ns: that of its placement while nothing else happened (as recorded).
     """
 
     order_id: str
