@@ -22,6 +22,7 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -127,24 +128,33 @@ class HotSegment:
         return Mark(self._size, self._next_seq, self._crc)
 
     def append(self, record: Record) -> None:
-        """Hand one record to the kernel in one write. OSError: the file ends with the last whole record, as before.
+        """Hand one record to the kernel in one write; as `append_all`."""
+        self.append_all((record,))
 
-        Asserts that seq follows the record before; ValueError when a field does not fit the format.
+    def append_all(self, records: Sequence[Record]) -> None:
+        """Hand records to the kernel in one write. OSError: the file ends with the last whole record, as before.
+
+        Asserts that each seq follows the one before; ValueError when a field does not fit the format.
         """
-        seq, payload = record.seq, record.payload
-        length = len(payload)
-        assert seq == self._next_seq, f"seq {seq} after {self._next_seq - 1}"
-        if length > MAX_PAYLOAD:
-            raise ValueError(f"a payload of {length} bytes; the limit is {MAX_PAYLOAD}")
-        try:
-            head = _pack(length, record.kind | record.connection << 8, seq, record.mono_ns, record.at_ns)
-        except struct.error as error:
-            raise ValueError(f"record {seq} does not fit the hot log: {error}") from None
-        body = head + payload
-        crc = _crc32(body, self._crc)
-        self._put(body + crc.to_bytes(4, "little"))
+        crc, due = self._crc, self._next_seq
+        parts: list[bytes] = []
+        for record in records:
+            seq, payload = record.seq, record.payload
+            length = len(payload)
+            assert seq == due, f"seq {seq} after {due - 1}"
+            if length > MAX_PAYLOAD:
+                raise ValueError(f"a payload of {length} bytes; the limit is {MAX_PAYLOAD}")
+            try:
+                head = _pack(length, record.kind | record.connection << 8, seq, record.mono_ns, record.at_ns)
+            except struct.error as error:
+                raise ValueError(f"record {seq} does not fit the hot log: {error}") from None
+            body = head + payload
+            crc = _crc32(body, crc)
+            parts += (body, crc.to_bytes(4, "little"))
+            due = seq + 1
+        self._put(b"".join(parts))
         self._crc = crc
-        self._next_seq = seq + 1
+        self._next_seq = due
 
     def _put(self, data: bytes) -> None:
         """Write all of `data` or none of it."""

@@ -8,7 +8,7 @@ import contextlib
 import errno
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from capture.tape.disk import Disk
@@ -84,6 +84,15 @@ class HotLog:
         self.head_seq = record.seq
         for listen in self.listeners:
             listen(record)
+
+    def write_all(self, records: Sequence[Record]) -> None:
+        """Append records that follow `head_seq`, in one write. OSError: none of them is on the tape; try one by one."""
+        self._segment.append_all(records)
+        self._undurable.extend(records)
+        self.head_seq = records[-1].seq
+        for listen in self.listeners:
+            for record in records:
+                listen(record)
 
     def sync(self) -> None:
         """Return when every record appended before the call is durable; OSError when that cannot be had now.

@@ -5,7 +5,7 @@ Knows the writer's options and the present outage. Must not know threads: every 
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,6 +84,40 @@ class Recorder:
         except OSError as error:
             self.suspend(error, kind)
             raise DiskError(self.problem) from error
+
+    def append_all(self, kind: int, payloads: Sequence[bytes], connection: int) -> int:
+        """Append a record for each payload, all received at once; the last seq. DiskError: some were refused.
+
+        They share their stamps and one write. What cannot go so goes one by one.
+        """
+        stamper, log = self._stamper, self._log
+        if not self._is_barred and payloads:
+            wall_ns, mono_ns = stamper.stamp()
+            in_time = mono_ns < self._turn_mono_ns and self._day_from_ns <= wall_ns < self._day_until_ns
+            if in_time and not stamper.moved_ns:
+                seq = log.head_seq + 1
+                records = [
+                    Record(number, wall_ns, mono_ns, connection, kind, payload)
+                    for number, payload in enumerate(payloads, seq)
+                ]
+                with contextlib.suppress(OSError):
+                    log.write_all(records)
+                    self._bytes_left -= sum(map(len, payloads)) + OVERHEAD * len(payloads)
+                    if self._bytes_left <= 0:
+                        self._check_bytes()
+                    return log.head_seq
+        return self._append_each(kind, payloads, connection)
+
+    def _append_each(self, kind: int, payloads: Sequence[bytes], connection: int) -> int:
+        refusal: DiskError | None = None
+        for payload in payloads:
+            try:
+                self.append(kind, payload, connection)
+            except DiskError as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
+        return self._log.head_seq
 
     def suspend(self, error: OSError, kind: int = 0, *, sync: bool = False) -> None:
         """The disk refused a record of this kind, or a sync: begin an outage, or count it in the present one."""

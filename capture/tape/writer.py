@@ -17,6 +17,7 @@ What a caller may rely on:
 import contextlib
 import shutil
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -170,9 +171,19 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
 
         Raises DiskError: it is not on the tape (but see `sync`), ValueError: it does not fit a record.
         """
+        return self._put(lambda: self._recorder.append(kind, payload, connection))
+
+    def append_all(self, kind: int, payloads: Sequence[bytes], connection: int = 0) -> int:
+        """Append a record for each of the payloads, which were received at once; the seq of the last.
+
+        As `append`, but DiskError means that at least one of them is not on the tape; the gap counts them.
+        """
+        return self._put(lambda: self._recorder.append_all(kind, payloads, connection))
+
+    def _put(self, append: Callable[[], int]) -> int:
         with self._lock:
             try:
-                seq = self._recorder.append(kind, payload, connection)
+                seq = append()
             except (TapeError, ValueError):
                 raise
             except BaseException as error:  # an interrupt or a bug: memory may disagree with the file

@@ -34,6 +34,32 @@ def test_the_bytes_are_those_the_format_says(tmp_path: Path) -> None:
     assert segment.size == len(content)
 
 
+def test_many_records_in_one_write_are_those_that_one_by_one_would_be(tmp_path: Path) -> None:
+    disk, content = FaultyDisk(), records(5)
+    segment = segment_on(disk, tmp_path)
+    segment.append(content[0])
+    disk.calls.clear()
+    segment.append_all(content[1:])
+    assert disk.calls == ["write"]
+    assert list(iter_segment(segment.path)) == content
+    assert scan_segment(segment.path).verdict is Verdict.CLEAN
+    assert segment.mark().next_seq == 5
+
+
+def test_of_many_records_that_the_disk_refuses_none_is_left(tmp_path: Path) -> None:
+    disk, content = FaultyDisk(), records(5)
+    segment = segment_on(disk, tmp_path)
+    segment.append(content[0])
+    before = segment.mark()
+    disk.short = [60]  # two of them are whole then
+    disk.faults["write"] = [ENOSPC]
+    with pytest.raises(OSError, match="No space"):
+        segment.append_all(content[1:])
+    assert segment.mark() == before
+    segment.append_all(content[1:])
+    assert list(iter_segment(segment.path)) == content
+
+
 def test_what_is_appended_is_there_at_once_for_a_reader(tmp_path: Path) -> None:
     path = tmp_path / "00000001.wal"
     segment = HotSegment.create(path, 1, 0, 0, disk=DISK)
