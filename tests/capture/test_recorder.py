@@ -5,73 +5,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from writing import DAY_NS, EIO, ENOSPC, FaultyDisk, HandClock
+from by_hand import OPTIONS, Deck
+from writing import DAY_NS, EIO, ENOSPC, HandClock
 
 from capture.tape.clock import ClockStep
 from capture.tape.errors import DiskError, TapeError
 from capture.tape.hotlog import OVERHEAD
-from capture.tape.layout import make_tree
-from capture.tape.log import HotLog
-from capture.tape.outage import Reserve
-from capture.tape.recorder import Recorder, WriterOptions
-from capture.tape.salvage import hot_limits
-from capture.tape.scan import Verdict, iter_segment, scan_segment
-from core.records import Kind, Record, StoredGap, decode_gap
+from capture.tape.recorder import WriterOptions
+from core.records import Kind, StoredGap
 
-OPTIONS = WriterOptions(roll_s=60.0, roll_bytes=10_000, sync_bytes=4_000, reserve_bytes=4_096)
 SMALL_MEMORY = WriterOptions(sync_bytes=4_000, memory_bytes=8_000, reserve_bytes=0, retry_s=3_600)
-
-
-class Deck:
-    """A recorder on a faulty disk with a clock set by hand; the test holds the lock throughout."""
-
-    def __init__(self, root: Path, options: WriterOptions = OPTIONS, clock: HandClock | None = None) -> None:
-        self.layout = make_tree(root)
-        self.disk = FaultyDisk()
-        self.clock = clock or HandClock()
-        self.lock = threading.Lock()
-        self.wakes = 0
-        self.reserve = Reserve(self.layout.reserve, options.reserve_bytes, self.disk)
-        self.reserve.fill()
-        self.finished: list[int] = []
-        self.log = HotLog(
-            self.layout, self.lock, number=1, base_seq=0, previous_crc=0, disk=self.disk, finished=self.finished.append
-        )
-        self.recorder = Recorder(root, self.log, self.reserve, clock=self.clock, options=options, wake=self._wake)
-        self.disk.calls.clear()
-
-    def _wake(self) -> None:
-        self.wakes += 1
-
-    def frame(self, payload: bytes = b"x", *, kind: Kind = Kind.FRAME) -> int:
-        with self.lock:
-            return self.recorder.append(kind, payload, 1)
-
-    def frames(self, *payloads: bytes) -> int:
-        with self.lock:
-            return self.recorder.append_all(Kind.FRAME, payloads, 1)
-
-    def tick(self) -> None:
-        with self.lock:
-            self.recorder.tick()
-
-    def segments(self) -> list[list[Record]]:
-        """The records of each segment; asserts that all are clean."""
-        found = []
-        for number, limit in hot_limits(self.layout).items():
-            assert scan_segment(self.layout.hot(number), until_seq=limit).verdict is Verdict.CLEAN
-            found.append(list(iter_segment(self.layout.hot(number), until_seq=limit)))
-        return found
-
-    def records(self) -> list[Record]:
-        return [record for segment in self.segments() for record in segment]
-
-    def kinds(self) -> list[Kind]:
-        return [Kind(record.kind) for record in self.records()]
-
-    def gaps(self) -> list[tuple[Kind, StoredGap]]:
-        stored = [record for record in self.records() if record.kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE)]
-        return [(Kind(record.kind), decode_gap(record.payload)) for record in stored]
 
 
 @pytest.fixture
@@ -87,47 +30,6 @@ def test_a_record_gets_the_next_seq_and_both_stamps(deck: Deck) -> None:
     assert second.at_ns - first.at_ns == second.mono_ns - first.mono_ns == 1_500_000_000
     assert (second.at_ns, second.mono_ns) == (deck.clock.wall, deck.clock.mono)
     assert (second.kind, second.connection, second.payload) == (Kind.FRAME, 1, b"b")
-
-
-def test_frames_received_at_once_share_their_stamps_and_one_write(deck: Deck) -> None:
-    deck.frame(b"first")
-    deck.disk.calls.clear()
-    assert deck.frames(b"a", b"b", b"c") == 3
-    assert deck.disk.calls == ["write"]
-    assert [record.payload for record in deck.records()] == [b"first", b"a", b"b", b"c"]
-    assert len({(record.at_ns, record.mono_ns) for record in deck.records()[1:]}) == 1
-    assert deck.frames() == 3
-
-
-def test_frames_received_at_once_are_kept_where_each_alone_would_be(deck: Deck) -> None:
-    deck.frames(b"a", b"b")  # the first of a log sets its limits
-    deck.clock.advance(60)
-    deck.frames(b"c", b"d")
-    deck.clock.wall += 3_600 * 10**9
-    deck.frames(b"e")
-    assert [record.payload for record in deck.segments()[0]] == [b"a", b"b"]
-    assert deck.kinds().count(Kind.CLOCK_STEP) == 1
-    assert [record.payload for record in deck.records() if record.kind == Kind.FRAME] == [b"a", b"b", b"c", b"d", b"e"]
-
-
-def test_of_frames_that_a_full_disk_refuses_each_is_counted(deck: Deck) -> None:
-    deck.frame(b"before")
-    deck.disk.faults["write"] = [ENOSPC, ENOSPC]
-    with pytest.raises(DiskError):
-        deck.frames(b"a", b"b", b"c")
-    deck.clock.advance(2)
-    deck.frames(b"d", b"e")
-    assert [record.payload for record in deck.records() if record.kind == Kind.FRAME] == [b"before", b"d", b"e"]
-    assert deck.gaps()[-1][1].missing == 3
-
-
-def test_many_frames_at_once_ask_for_a_sync_and_end_a_segment_by_size(deck: Deck) -> None:
-    deck.frame()
-    deck.frames(*[b"x" * 1_000] * 5)
-    assert deck.wakes == 1
-    deck.frames(*[b"x" * 1_000] * 6)
-    deck.frame(b"next")
-    assert [len(segment) for segment in deck.segments()] == [12, 1]
 
 
 def test_a_clock_that_is_set_is_recorded_before_the_next_record_with_its_stamps(deck: Deck) -> None:
