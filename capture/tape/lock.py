@@ -40,6 +40,11 @@ class TapeLock:
             raise disk_error(error, self.path, "lock the tape") from error
         return fd
 
+    @property
+    def fd(self) -> int:
+        """The descriptor that holds the lock: a child that is handed it holds the lock too. -1 = given back."""
+        return self._fd
+
     def release(self) -> None:
         """Give the lock back; more than once is fine."""
         fd, self._fd = self._fd, -1

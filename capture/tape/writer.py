@@ -35,6 +35,7 @@ from capture.tape.outage import Reserve
 from capture.tape.recorder import Recorder, WriterOptions
 from capture.tape.recovery import RecoveryReport, recover_locked
 from capture.tape.sealer import create_tape, seal_hot_segment
+from capture.tape.sealing import SealProcess
 from core.records import Kind, Session, StoredGap, encode_payload
 
 DEFAULTS: Final = WriterOptions()
@@ -66,7 +67,11 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
             undo.callback(lock.release)
             reserve.fill()
             undo.callback(reserve.release)
-            self._sealing = SealWorker(layout.root, seal_hot_segment)
+            seal: Callable[[Path, int], object] = seal_hot_segment
+            if options.seal_apart:
+                seal = process = SealProcess(lock.fd)
+                undo.callback(process.stop)
+            self._sealing = SealWorker(layout.root, seal)
             undo.callback(self._sealing.stop)
             self._log = HotLog(
                 layout,
