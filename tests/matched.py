@@ -124,4 +124,4 @@ class Exchange:
         """Money that is nowhere: 0 unless the engine lost or made some."""
         reads = self.engine.reads
         held = sum(reads.balance(account).balance for account in reads.accounts())
-        return self.funded - held - reads.collateral() - reads.house()
+        return self.funded - held - reads.collateral - reads.house

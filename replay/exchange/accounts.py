@@ -97,11 +97,15 @@ class Holding:
 
     def needed(self) -> int:
         """Money that all resting orders must be backed by now."""
+        if not self.position:
+            return self.yes.cost + self.no.cost
         return self.yes.reserve(-self.position) + self.no.reserve(self.position)
 
     def needed_with(self, order: Order) -> int:
         """The same if this order rested too."""
         exposure, price = self.exposure(order.side), order.own_price
+        if self.cover(order.side) <= 0:
+            return self.needed() + price * order.remaining
         exposure.change(price, order.remaining)
         needed = self.needed()
         exposure.change(price, -order.remaining)
@@ -170,6 +174,12 @@ class Account:
         if holding is None:
             holding = self.holdings[market] = Holding(market)
         return holding
+
+    def back(self, order: Order, delta: int) -> None:
+        """More or less of an order rests."""
+        holding = self.holding(order.market)
+        holding.exposure(order.side).change(order.own_price, delta)
+        self.reserve_anew(holding)
 
     def reserve_anew(self, holding: Holding) -> None:
         """Back the resting orders of one market as they and the position now are."""

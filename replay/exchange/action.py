@@ -65,9 +65,7 @@ class Action:
         account = floor.accounts[order.account]
         account.orders[order.order_id] = order
         account.resting[order.order_id] = None
-        holding = account.holding(order.market)
-        holding.exposure(order.side).change(order.own_price, order.remaining)
-        account.reserve_anew(holding)
+        account.back(order, order.remaining)
         if order.group_id:
             floor.groups[order.account][order.group_id].orders[order.order_id] = None
         self.delta(market, order.side, (order.own_price, order.remaining), order)
@@ -78,7 +76,7 @@ class Action:
         market.ladder(before.side).change(before, after)
         self.floor.keep(after)
         if after.remaining != before.remaining:
-            self._back(before, after.remaining - before.remaining)
+            self.floor.accounts[before.account].back(before, after.remaining - before.remaining)
             self.delta(market, before.side, (before.own_price, after.remaining - before.remaining), after)
         self.orders[after.order_id] = after
 
@@ -87,7 +85,7 @@ class Action:
         market.ladder(order.side).remove(order)
         if order.group_id:
             self.floor.groups[order.account][order.group_id].orders.pop(order.order_id, None)
-        self._back(order, -order.remaining)
+        self.floor.accounts[order.account].back(order, -order.remaining)
         cause = order if order.account == self.owner else None
         self.delta(market, order.side, (order.own_price, -order.remaining), cause)
 
@@ -110,7 +108,7 @@ class Action:
         for side in Side:
             for order in market.ladder(side).orders():
                 market.ladder(side).remove(order)
-                self._back(order, -order.remaining)
+                self.floor.accounts[order.account].back(order, -order.remaining)
                 self.end(order, reason)
         self.cleared.append(market)
         self.tickers[market.spec.ticker] = market
@@ -161,12 +159,6 @@ class Action:
                 market.updated_ns = now_ns
                 told.append(news)
         return told
-
-    def _back(self, order: Order, delta: int) -> None:
-        account = self.floor.accounts[order.account]
-        holding = account.holding(order.market)
-        holding.exposure(order.side).change(order.own_price, delta)
-        account.reserve_anew(holding)
 
 
 def _position(now_ns: int, account: str, holding: Holding) -> PositionChanged:

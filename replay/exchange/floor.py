@@ -11,14 +11,17 @@ from replay.exchange.accounts import Account
 from replay.exchange.groups import Group
 from replay.exchange.happenings import Happening
 from replay.exchange.market import Market
-from replay.exchange.orders import Order
-from replay.exchange.schedule import Schedule
+from replay.exchange.orders import Order, OrderStatus
+from replay.exchange.schedule import Due, Schedule, Task
 from replay.exchange.settings import EngineOptions
 from replay.exchange.specs import EventSpec, FeeOverride
 from replay.exchange.views import Pause
 
 EVERYWHERE: Final = -1
 """The shard that means all shards."""
+
+CROWDED: Final = 1_024
+"""Plans from which on it pays to look for those that hold no more."""
 
 
 class Floor:
@@ -29,8 +32,8 @@ class Floor:
     """
 
     __slots__ = (
-        "accounts", "clock", "events", "finished", "groups", "happenings", "house", "ids", "markets", "now_ns",
-        "options", "overrides", "pauses", "schedule",
+        "_crowded", "accounts", "clock", "events", "finished", "groups", "happenings", "house", "ids", "markets",
+        "now_ns", "options", "overrides", "pauses", "schedule",
     )  # fmt: skip
 
     def __init__(self, ids: Callable[[], str], options: EngineOptions) -> None:
@@ -46,6 +49,7 @@ class Floor:
         self.groups: dict[str, dict[str, Group]] = {}
         self.pauses: dict[int, Pause] = {}
         self.schedule = Schedule()
+        self._crowded = CROWDED
         self.finished: deque[tuple[str, str]] = deque()
         self.happenings: list[Happening] = []
 
@@ -55,6 +59,25 @@ class Floor:
         if not pauses:
             return Pause.NONE
         return max(pauses.get(EVERYWHERE, Pause.NONE), pauses.get(exchange_index, Pause.NONE))
+
+    def expire_later(self, order: Order) -> None:
+        """Plan the end of an order that rests; plans that hold no more are cleared away now and then."""
+        if order.status is OrderStatus.RESTING and order.expiration_ns:
+            self.schedule.plan(order.expiration_ns, Task.EXPIRE, account=order.account, order_id=order.order_id)
+            if len(self.schedule) > self._crowded:
+                self.schedule.prune(self._holds)
+                self._crowded = CROWDED + 2 * len(self.schedule)
+
+    def expiring(self, due: Due) -> Order | None:
+        """The order that is to end by this plan; None = it is over, or its expiry was changed."""
+        account = self.accounts[due.account]
+        order = account.orders.get(due.order_id)
+        if order is None or due.order_id not in account.resting or order.expiration_ns != due.at_ns:
+            return None
+        return order
+
+    def _holds(self, due: Due) -> bool:
+        return due.task is not Task.EXPIRE or self.expiring(due) is not None
 
     def keep(self, order: Order) -> None:
         """Remember how an order stands."""

@@ -28,6 +28,7 @@ class Group:
 
     def count(self, size: int, now_ns: int) -> None:
         """One of its orders matched."""
+        self.matched(now_ns)  # old ones go, or a group without a limit would keep them all
         self._matches.append((now_ns, size))
         self._sum += size
 

@@ -78,7 +78,7 @@ class Filled(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     subaccount: int = 0
 
 
-class OrderChanged(msgspec.Struct, frozen=True):
+class OrderChanged(msgspec.Struct, frozen=True, gc=False):
     """An order is new or stands otherwise than before (`user_order`); account and exchange_index are in it."""
 
     at_ns: int

@@ -178,9 +178,8 @@ def _halt(action: Action, market: Market, orders: Iterable[Order]) -> None:
 
 
 def _expire(floor: Floor, due: Due) -> None:
-    account = floor.accounts[due.account]
-    order = account.orders.get(due.order_id)
-    if order is None or due.order_id not in account.resting or order.expiration_ns != due.at_ns:
+    order = floor.expiring(due)
+    if order is None:
         return
     action = Action(floor)
     action.cancel(floor.markets[order.market], order, Reason.EXPIRY_CANCEL)

@@ -20,7 +20,7 @@ from replay.exchange.specs import FeeTerms
 _YES: Final = Side.YES
 
 
-class Matched(msgspec.Struct, frozen=True):
+class Matched(msgspec.Struct, frozen=True, gc=False):
     """What came of an order's meeting the book. value: yes price times count, money. stopped: at an own order."""
 
     order: Order
@@ -30,7 +30,7 @@ class Matched(msgspec.Struct, frozen=True):
     stopped: bool
 
 
-class _Terms(msgspec.Struct, frozen=True):
+class _Terms(msgspec.Struct, frozen=True, gc=False):
     """What holds for one trade."""
 
     trade_id: str

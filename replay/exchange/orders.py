@@ -67,7 +67,7 @@ class Reason(StrEnum):
     REDUCE_ONLY_CANCEL = "ReduceOnlyCancel"
 
 
-class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+class NewOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A request to place an order. price: on the yes scale, for both sides. expiration_ns: 0 = until cancelled."""
 
     market: str
@@ -85,7 +85,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     subaccount: int = 0
 
 
-class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+class Amendment(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A request to change a resting order. count: what is filled already plus what shall rest.
 
     expiration_ns: None = as it is, 0 = none any more. client_order_id: "" = not checked.
@@ -102,7 +102,7 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True):
     expiration_ns: int | None = None
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An order as it stands; a change makes a new value.
 
     side: the outcome it buys; price: on the yes scale. remaining: 0 once it is over. *_fill_cost: money paid for the
@@ -149,7 +149,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return BookSide.BID if self.side is Side.YES else BookSide.ASK
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The exchange says no: HTTP status, code and message of the error body (protocol 13.5). details: "" = none."""
 
     status: int
@@ -158,7 +158,7 @@ class Refusal(msgspec.Struct, frozen=True):
     details: str = ""
 
 
-class Placed(msgspec.Struct, frozen=True, kw_only=True):
+class Placed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An order was accepted, or amended: what it filled at once and what is left of it.
 
     order: as it stands after the request. fill_value: yes price times count over these fills, money; fees: money.
@@ -181,7 +181,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         return (200 * self.fees + self.fill_count) // (2 * self.fill_count) if self.fill_count else None
 
 
-class Reduced(msgspec.Struct, frozen=True):
+class Reduced(msgspec.Struct, frozen=True, gc=False):
     """An order was cancelled or decreased, by `reduced_by`; order: as it stands after it."""
 
     order: Order

@@ -77,10 +77,12 @@ class Reads:
         """Contracts (1/100) that rest before an order at its price; 0 when it does not rest."""
         return self._floor.markets[order.market].ladder(order.side).ahead(order)
 
+    @property
     def house(self) -> int:
         """Money the exchange kept: fees and what payouts were rounded down by."""
         return self._floor.house
 
+    @property
     def collateral(self) -> int:
         """Money that backs open positions: a dollar for each open contract. Balances + this + house = funded."""
         return sum(market.open_interest for market in self._floor.markets.values()) * DOLLAR

@@ -4,6 +4,7 @@ Times in Unix ns. Knows an order of things only: must not know how they are done
 """
 
 import heapq
+from collections.abc import Callable
 from enum import IntEnum
 
 import msgspec
@@ -53,6 +54,11 @@ class Schedule:
         """Add a thing to do."""
         self._number += 1
         heapq.heappush(self._heap, Due(at_ns, task, self._number, market, account, order_id))
+
+    def prune(self, holds: Callable[[Due], bool]) -> None:
+        """Keep only the plans that still hold."""
+        self._heap = [due for due in self._heap if holds(due)]
+        heapq.heapify(self._heap)
 
     def due(self, now_ns: int) -> Due | None:
         """Take the soonest if it is due by now."""

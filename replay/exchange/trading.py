@@ -27,7 +27,6 @@ from replay.exchange.orders import (
     Refusal,
     TimeInForce,
 )
-from replay.exchange.schedule import Task
 from replay.exchange.views import Pause
 
 _STAYS = TimeInForce.GOOD_TILL_CANCELED
@@ -57,9 +56,10 @@ class Trading:
                 return refusal
         if new.client_order_id:
             account.client_ids.add(new.client_order_id)
+        placed = self._enter(Action(floor, name), market, order)
         if new.expiration_ns:
-            floor.schedule.plan(new.expiration_ns, Task.EXPIRE, account=name, order_id=order.order_id)
-        return self._enter(Action(floor, name), market, order)
+            floor.expire_later(placed.order)
+        return placed
 
     def cancel(self, name: str, order_id: str) -> ReduceAnswer:
         """Cancel a resting order."""
@@ -122,15 +122,17 @@ class Trading:
             return refusal
         if amendment.new_client_order_id:
             account.client_ids.add(amendment.new_client_order_id)
-        if after.expiration_ns not in (0, found.expiration_ns):
-            floor.schedule.plan(after.expiration_ns, Task.EXPIRE, account=name, order_id=after.order_id)
         action = Action(floor, name)
         if keeps_place:
             action.resize(market, found, after)
             action.commit()
-            return Placed(order=after, at_ns=action.now_ns)
-        action.lift(market, found)
-        return self._enter(action, market, after)
+            placed = Placed(order=after, at_ns=action.now_ns)
+        else:
+            action.lift(market, found)
+            placed = self._enter(action, market, after)
+        if after.expiration_ns != found.expiration_ns:
+            floor.expire_later(placed.order)
+        return placed
 
     def _enter(self, action: Action, market: Market, order: Order) -> Placed:
         """Match an accepted order, and let the rest of it rest or end."""

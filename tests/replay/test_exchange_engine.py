@@ -185,7 +185,7 @@ def test_no_money_is_made_or_lost_and_positions_sum_to_nothing(
     exchange.later(60)
     assert exchange.missing() == 0
     assert [exchange.position(account) for account in ACCOUNTS] == [0, 0, 0]
-    assert exchange.engine.reads.collateral() == 0
+    assert exchange.engine.reads.collateral == 0
     assert [exchange.engine.reads.balance(account).reserved for account in ACCOUNTS] == [0, 0, 0]
 
 
