@@ -45,7 +45,8 @@ def bare(url: str, receive_frame: bool = False) -> int:
     frames = 0
     opcode = ABNF.OPCODE_TEXT
     while opcode != ABNF.OPCODE_CLOSE:
-        opcode = peer.recv_frame().opcode if receive_frame else peer.recv_data()[0]  # type: ignore[no-untyped-call]
+        frame = peer.recv_frame() if receive_frame else peer.recv_data()  # type: ignore[no-untyped-call]  # as above
+        opcode = frame.opcode if receive_frame else frame[0]
         frames += 1
     peer.shutdown()  # type: ignore[no-untyped-call]
     return frames
@@ -55,7 +56,7 @@ def bare(url: str, receive_frame: bool = False) -> int:
 def writer_at(path: Path, sync_s: float) -> Iterator[TapeWriter]:
     """The writer of a new tape."""
     session = Session(uuid=path.name, environment=ENVIRONMENT)
-    options = WriterOptions(sync_interval_s=sync_s)
+    options = WriterOptions(sync_interval_s=sync_s, seal_apart=True)
     with TapeWriter.create(path, ENVIRONMENT, session, options=options) as writer:
         yield writer
 
