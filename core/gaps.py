@@ -26,6 +26,9 @@ TERMINAL: Final = "terminal"
 RESTART: Final = "restart"
 """A live subscription began anew under its old number."""
 
+MUTE: Final = "mute"
+"""Data stopped while all else went on: only a probe can find it, so the recorder stores it."""
+
 MAX_OPEN: Final = 256
 """Gaps open at once: more than connections and subscriptions there can be. The oldest is closed to admit one more."""
 

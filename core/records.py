@@ -124,7 +124,8 @@ class StoredGap(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of GAP_OPEN and GAP_CLOSE: a span only the recorder can know of.
 
     reason: down, crash, torn_tail, disk_full, sync_failed, damage, refused, maintenance,
-        sequence (only in a cut, whose numbering no longer shows it).
+        sequence (only in a cut, whose numbering no longer shows it), mute (data stopped while all else went on: a
+        probe's answer differed from what had been received, or did not come).
     connection, sid, markets: scope; 0 and empty mean everything.
     from_ns, until_ns: wall clock bounds, 0 = not known (a GAP_OPEN has no until).
     missing: lower bound of lost frames, 0 = not known.
@@ -183,6 +184,17 @@ class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     size: int = 0
     head_base64: str = ""
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Payload of FAULT: an error of our own, which somebody has to look at.
+
+    where: which part of the recorder. error: its type and words, without any value of the operator's.
+    """
+
+    where: str
+    error: str
+    detail: str = ""
 
 
 class Control(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -71,6 +71,11 @@ class Connections:
         """What the recorder of this session wrote down."""
         return self._sockets.coverage
 
+    @property
+    def open_gaps(self) -> tuple[OpenGap, ...]:
+        """The gaps that are open now, oldest first."""
+        return self._sockets.gaps.open_gaps
+
     def observe(self, number: int, message: Message | Malformed, now_ns: int) -> Verdict:
         """Judge a decoded text frame of connection `number`, which counts as heard from."""
         connection = self._sockets.connections.get(number)

@@ -260,6 +260,18 @@ class MarketStateStore:
         return state
 
 
+def trusted_owner(store: MarketStateStore, market: str) -> tuple[int, int] | None:
+    """(connection, sid) of the market's book if that is to be trusted, else None; cheaper than a view."""
+    state = store._markets.get(market)
+    return (state.connection, state.sid) if state is not None and state.trusted else None
+
+
+def last_heard(store: MarketStateStore, market: str) -> int:
+    """`now_ns` when the market's book last changed, 0 = never; cheaper than a view."""
+    state = store._markets.get(market)
+    return 0 if state is None else state.book_ns
+
+
 def _least_missed(markets: dict[str, MarketState]) -> list[str]:
     """An eighth of them: those without orders or position first, then without a trusted book, then long unheard of."""
     ranked = sorted((bool(s.orders or s.positions), s.trusted, s.heard_ns, s.market) for s in markets.values())
