@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from websocket import ABNF, WebSocket
 
@@ -45,7 +45,7 @@ def bare(url: str, receive_frame: bool = False) -> int:
     frames = 0
     opcode = ABNF.OPCODE_TEXT
     while opcode != ABNF.OPCODE_CLOSE:
-        frame = peer.recv_frame() if receive_frame else peer.recv_data()  # type: ignore[no-untyped-call]  # as above
+        frame: Any = peer.recv_frame() if receive_frame else peer.recv_data()  # type: ignore[no-untyped-call]  # as above
         opcode = frame.opcode if receive_frame else frame[0]
         frames += 1
     peer.shutdown()  # type: ignore[no-untyped-call]
