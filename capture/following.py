@@ -64,7 +64,9 @@ def unfinished(tape: Tape, before_seq: int) -> tuple[str, ...]:
     Reads segments from the end until one names them all, LOOK_BACK of them at most. Raises TapeError when they cannot
     be read.
     """
-    starts = [entry.first_seq for entry in tape.segments if entry.first_seq < before_seq][-LOOK_BACK:]
+    tape.refresh()
+    places = [*(entry.first_seq for entry in tape.segments), tape.manifest.next_seq]  # the last one: the hot log
+    starts = [seq for seq in places if seq < before_seq][-LOOK_BACK:]
     count = 1
     while starts:
         found = list(_controls(tape, starts[-min(count, len(starts))], before_seq))

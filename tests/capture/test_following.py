@@ -6,7 +6,9 @@ import pytest
 from sample_tapes import Script
 
 from capture.following import FOLLOW, FOLLOWING, UNFOLLOW, WHOLE_NS, Journal, unfinished
-from core.records import Control, Kind, encode_payload
+from capture.tape.reader import Tape
+from capture.tape.writer import TapeWriter
+from core.records import Control, Kind, Session, encode_payload
 
 
 def test_the_first_record_names_all_and_later_ones_what_changed() -> None:
@@ -69,3 +71,9 @@ def test_a_tape_that_never_followed_anything_has_nothing_left(tmp_path: Path) ->
     script = Script().session().opened().subscribed().delta("KXTEST-A", "yes", "0.4000", "1.00")
     assert unfinished(script.tape(tmp_path / "tape", segment_records=2), 100) == ()
     assert unfinished(script.tape(tmp_path / "other"), 0) == ()
+
+
+def test_what_is_not_sealed_yet_counts_too(tmp_path: Path) -> None:
+    with TapeWriter.create(tmp_path / "tape", "test", Session("s", "test")) as writer:
+        writer.append(Kind.CONTROL, encode_payload(Control(FOLLOWING, ("A",))))
+        assert unfinished(Tape.open(tmp_path / "tape"), writer.head_seq + 1) == ("A",)
