@@ -13,8 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import msgspec
+
 from capture.wire import Wire, WireEnd, WireLimits
-from core.records import Kind
+from core.records import Kind, Refused
 
 QUICK: Final = WireLimits(connect_s=2.0, silent_s=0.4, message_s=0.8, send_s=0.4, close_s=0.4, poll_s=0.02)
 """The limits of a recorder that waits for nobody: the same code, other numbers."""
@@ -49,6 +51,12 @@ def masked(payload: bytes, mask: bytes) -> bytes:
 
 def closing(code: int, reason: bytes = b"") -> bytes:
     return frame(CLOSE, struct.pack("!H", code) + reason)
+
+
+def refused(payload: bytes) -> tuple[str, int, bytes]:
+    """Reason, size and head of a REFUSED record."""
+    found = msgspec.json.decode(payload, type=Refused)
+    return found.reason, found.size, base64.b64decode(found.head_base64)
 
 
 class Peer:
@@ -89,9 +97,10 @@ class Peer:
         self.upgrade(*then)
         self.hold()
 
-    def refuse(self, status: str, body: bytes = b"", *headers: str) -> None:
+    def refuse(self, status: str, body: bytes = b"", more: tuple[str, ...] = ()) -> None:
+        """Answer the request with another status; more: further header lines."""
         self.read_request()
-        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *more, "", ""]
         self.send("\r\n".join(lines).encode() + body)
 
     def send(self, *data: bytes) -> None:
@@ -192,6 +201,9 @@ class ScriptedServer:
             if self.tls is not None:
                 peer.socket = self.tls.wrap_socket(peer.socket, server_side=True)
             script(peer)
+            # Closed with something unread, the kernel would reset the connection and throw away what is under way.
+            socket.socket.shutdown(peer.socket, socket.SHUT_WR)
+            peer.gone()
         except OSError:
             pass  # the client cut the connection, which is the client's right
         except BaseException as fault:
