@@ -3,22 +3,16 @@
 Knows sessions and subscriptions. Must not know sockets, books or keys; time comes from the clock it is given.
 """
 
-import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from replay.exchange.desk import Desk
-from replay.exchange.framing import BINARY, close_payload, frame
+from replay.exchange.framing import BINARY, frame
+from replay.exchange.lobby import Lobby
 from replay.exchange.options import CURRENT, ServerOptions
-from replay.exchange.outbox import Ending, Outbox, Wire
-from replay.exchange.port import ABNORMAL, UNSEQUENCED, Audience, Publication, Template, Venue
+from replay.exchange.outbox import Wire
+from replay.exchange.port import UNSEQUENCED, Audience, Publication, Template, Venue
 from replay.exchange.sessions import Index, Session, Subscription
-
-ROOM_FRAMES: Final = 2_048
-"""A queue shorter than this has room: a few writes' worth, so that a venue that waits never starves a writer."""
-
-BREATH_CALLS: Final = 256
-"""How often a venue may find room at once before the others get a turn."""
 
 
 class Meddler(Protocol):
@@ -27,11 +21,14 @@ class Meddler(Protocol):
     def admits(self, subscription: Subscription, market: str) -> bool:
         """Before a data frame is numbered: False = it never happens for this subscription."""
 
-    def data(self, subscription: Subscription, market: str, payload: bytes) -> None:
-        """Put a numbered data frame, or what becomes of it, into its session's queue."""
+    def data(self, subscription: Subscription, payload: bytes) -> None:
+        """Put a numbered data frame, or what becomes of it, into its session's queue; `admits` came just before."""
 
-    def command(self, session: Session) -> None:
-        """A command of this session is about to be carried out; its number is session.commands."""
+    def command(self, session: Session, text: str | bytes) -> bool:
+        """A command has come, the session's session.commands-th; False = the meddler carries it out later."""
+
+    def commanded(self, session: Session) -> None:
+        """A command of this session has been carried out."""
 
     def reply(self, session: Session, payload: bytes) -> None:
         """Put a reply, or what becomes of it, into the session's queue."""
@@ -41,44 +38,29 @@ class Meddler(Protocol):
 
 
 class Hub(Audience):
-    """All sessions of one server."""
+    """All sessions of one server and what they are sent."""
 
     def __init__(self, venue: Venue, options: ServerOptions, now_ns: Callable[[], int]) -> None:
         self._options = options
         self._now_ns = now_ns
+        self._on_subscribed: list[Callable[[], None]] = []
         self.index = Index()
+        self.lobby = Lobby(self.index, keeps=options.keep_frames)
         self.desk = Desk(self, self.index, venue, limits=options.limits, ts_ms=self._ts_ms)
         self.meddler: Meddler | None = None
-        self.sessions: dict[int, Session] = {}
-        self.past: list[Session] = []
-        self._opened = 0
-        self._room = asyncio.Event()
-        self._calls = 0
-        self._on_subscribed: list[Callable[[], None]] = []
-        self._rates: dict[int, tuple[int, int]] = {}
-
-    def join(self, account: str, wake: Callable[[], None]) -> Session:
-        """A client has connected; `wake` is called whenever its queue has got something."""
-        self._opened += 1
-        out = Outbox(keeps=self._options.keep_frames, wake=wake)
-        session = Session(self._opened, account, out, self._now_ns())
-        self.sessions[session.number] = session
-        return session
-
-    def leave(self, session: Session) -> None:
-        """The connection is gone; what it was sent stays countable."""
-        self._silence(session)
-        if self.sessions.pop(session.number, None) is not None:
-            self.past.append(session)
-        self._rates.pop(session.number, None)
-        self._room.set()
 
     def receive(self, session: Session, text: str | bytes) -> None:
-        """Carry out a command; its replies and first frames are queued when this returns."""
+        """Take a command; its replies and first frames are queued when this returns, unless a fault is in between."""
         session.commands += 1
-        if self.meddler is not None:
-            self.meddler.command(session)
-        if self._is_too_fast(session):
+        if self.meddler is None:
+            self.carry_out(session, text)
+        elif self.meddler.command(session, text):
+            self.carry_out(session, text)
+            self.meddler.commanded(session)
+
+    def carry_out(self, session: Session, text: str | bytes) -> None:
+        """Do what a command says."""
+        if self.lobby.is_too_fast(session, self._options.limits.commands_per_s):
             self.desk.busy(session, text)
         else:
             self.desk.receive(session, text)
@@ -88,7 +70,9 @@ class Hub(Audience):
         limit = self._options.limits.queue_frames
         late: list[Subscription] = []
         market, account = publication.market, publication.account
-        for subscription in self.index.wanting(publication.channel, market):
+        wanting = self.index.wanting(publication.channel, market)
+        # A fault may end subscriptions while they are walked through; without faults nothing does.
+        for subscription in wanting if self.meddler is None else tuple(wanting):
             session, terms = subscription.session, subscription.terms
             if account and account != session.account:
                 continue
@@ -113,7 +97,7 @@ class Hub(Audience):
         if meddler is None:
             session.out.put(payload)
         else:
-            meddler.data(subscription, market, payload)
+            meddler.data(subscription, payload)
 
     def skip(self, channel: str, count: int) -> None:
         """Leave so many numbers out on every subscription of a sequenced channel."""
@@ -124,7 +108,7 @@ class Hub(Audience):
     def broadcast(self, payload: bytes, *, binary: bool = False) -> None:
         """Queue these very bytes for every session."""
         item = Wire(BINARY, payload, frame(BINARY, payload)) if binary else payload
-        for session in self.sessions.values():
+        for session in self.lobby.sessions.values():
             session.out.put(item)
 
     def reply(self, session: Session, payload: bytes) -> None:
@@ -142,35 +126,16 @@ class Hub(Audience):
     def ended(self, subscription: Subscription) -> None:
         """A client ended a subscription: a fault may let its frames go on for a while."""
         if self.meddler is not None and self.meddler.outlives(subscription):
+            subscription.session.late[subscription.sid] = subscription
             self.index.add(subscription)
 
     async def drained(self) -> None:
-        """Return when every client's queue has room; gives the others a turn now and then in any case."""
-        self._calls += 1
-        if self._calls % BREATH_CALLS == 0:
-            await asyncio.sleep(0)
-        while any(len(session.out) >= ROOM_FRAMES for session in self.sessions.values()):
-            self._room.clear()
-            await self._room.wait()
-
-    def moved(self, session: Session) -> None:
-        """Some of the session's queue has been written."""
-        if len(session.out) < ROOM_FRAMES:
-            self._room.set()
-
-    def end(self, session: Session, ending: Ending) -> None:
-        """End a session after what is queued; nothing is published to it any more."""
-        self._silence(session)
-        session.out.put(ending)
+        """Return when every client's queue has room."""
+        await self.lobby.drained()
 
     def disconnect_all(self, code: int = 0, reason: str = "") -> None:
-        """End every session: by a close frame, (code 0) by a TCP reset, (code 1006) by the end of TCP without one."""
-        if code == ABNORMAL:
-            ending = Ending()
-        else:
-            ending = Ending(payload=close_payload(code, reason)) if code else Ending(reset=True)
-        for session in tuple(self.sessions.values()):
-            self.end(session, ending)
+        """End every session: see Audience."""
+        self.lobby.end_all(code, reason)
 
     @property
     def subscriptions(self) -> int:
@@ -181,21 +146,8 @@ class Hub(Audience):
         """Call this after every command that added a market or a channel to a subscription."""
         self._on_subscribed.append(call)
 
-    def _silence(self, session: Session) -> None:
-        for subscription in tuple(session.by_sid.values()):
-            self.index.remove(subscription)
-            session.close(subscription)
-
     def _ts_ms(self) -> int | None:
         return self._now_ns() // 1_000_000 if self._options.dialect == CURRENT else None
-
-    def _is_too_fast(self, session: Session) -> bool:
-        limit = self._options.limits.commands_per_s
-        second, count = self._rates.get(session.number, (0, 0))
-        now_s = self._now_ns() // 1_000_000_000
-        count = count + 1 if second == now_s else 1
-        self._rates[session.number] = now_s, count
-        return bool(limit) and count > limit
 
 
 def _fitting(publication: Publication, subscription: Subscription) -> Template:

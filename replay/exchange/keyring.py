@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from core.errors import ConfigError
+from replay.exchange.options import ServerOptions
 
 KEY_HEADER: Final = "kalshi-access-key"
 TIME_HEADER: Final = "kalshi-access-timestamp"
@@ -82,6 +83,17 @@ class Keyring:
             file.write(pem)
         self._keys[credentials.access_key] = (account, key.public_key())
         return credentials
+
+    def issue(self, options: ServerOptions, directory: Path) -> dict[str, Credentials]:
+        """Let in every account there is to be, by the key that was given or by a throw-away pair."""
+        issued: dict[str, Credentials] = {}
+        for account in options.accounts:
+            if not issued and options.key_path is not None:
+                self.add(account, options.access_key, options.key_path)
+                issued[account] = Credentials(options.access_key, options.key_path)
+            else:
+                issued[account] = self.throwaway(account, directory, key_type=options.key_type)
+        return issued
 
     def verify(self, headers: Mapping[str, str], method: str, path: str, now_ms: int) -> str | AuthFailure:
         """The account that signed this request, or why it is refused. headers: lower-case; path: without the query."""

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from core.errors import ExchangeError
+from replay.exchange.armed import Injected
 from replay.exchange.keyring import Credentials
 from replay.exchange.options import ServerOptions
 from replay.exchange.outbox import SentFrame
@@ -119,12 +120,17 @@ class LocalExchange:
     @property
     def sent(self) -> tuple[SentSession, ...]:
         """What every session was sent, past ones included, by number."""
-        hub = self._running.hub
-        sessions = sorted({s.number: s for s in (*hub.past, *hub.sessions.copy().values())}.items())
+        lobby = self._running.hub.lobby
+        sessions = sorted({s.number: s for s in (*lobby.past, *lobby.sessions.copy().values())}.items())
         return tuple(
-            SentSession(number, s.account, s.out.frames_sent, number in hub.sessions, tuple(s.out.kept))
+            SentSession(number, s.account, s.out.frames_sent, number in lobby.sessions, tuple(s.out.kept))
             for number, s in sessions
         )
+
+    @property
+    def injected(self) -> tuple[Injected, ...]:
+        """The faults that were done so far, in order."""
+        return tuple(self._running.controls.arsenal.log)
 
     def wait_played(self, timeout_s: float) -> bool:
         """Wait until the venue has nothing more to publish; False = not within this time."""

@@ -34,8 +34,9 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 class Ending(msgspec.Struct, frozen=True, gc=False):
     """How the connection ends.
 
-    reset: TCP reset, no close frame. silence: nothing ever again, not even a ping. Neither: close frame with
-    `payload` (None: no close frame), then TCP is closed when the client answers, at most linger_s later.
+    reset: TCP reset, no close frame, linger_s after what is before it was written. silence: nothing ever again, not
+    even a ping. Neither: close frame with `payload` (None: no close frame), then TCP is closed when the client answers,
+    at most linger_s later.
     """
 
     payload: bytes | None = None
@@ -82,6 +83,11 @@ class Outbox:
     def put(self, item: Item) -> None:
         """Queue an item and wake who empties the box."""
         self._queue.append(item)
+        self.wake()
+
+    def hold(self, until_ns: int) -> None:
+        """Let nothing leave before this, beginning now."""
+        self._held_until_ns = until_ns
         self.wake()
 
     def release(self) -> None:

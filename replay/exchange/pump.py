@@ -12,7 +12,7 @@ from typing import Final
 
 from replay.exchange.clock import Clock
 from replay.exchange.framing import CLOSE, PING, PONG
-from replay.exchange.hub import Hub
+from replay.exchange.lobby import Lobby
 from replay.exchange.outbox import FOR_EVER, Ending
 from replay.exchange.sessions import Session
 
@@ -24,10 +24,10 @@ FLUSH_S: Final = 1.0
 class Pump:
     """One per connection; `wake` is the session queue's bell."""
 
-    def __init__(self, transport: asyncio.WriteTransport, drain: Callable[[], Awaitable[None]], hub: Hub) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, drain: Callable[[], Awaitable[None]], lobby: Lobby) -> None:
         self._transport = transport
         self._drain = drain
-        self._hub = hub
+        self._lobby = lobby
         self._bell = asyncio.Event()
         self._silent = False
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -43,7 +43,7 @@ class Pump:
             self._bell.clear()
             if data := out.take(Clock.true_ns()):
                 self._transport.write(data)
-                self._hub.moved(session)
+                self._lobby.moved(session)
                 await self._drain()
             elif out.ending is not None:
                 await self._end(session, out.ending)
@@ -86,17 +86,25 @@ class Pump:
             self._silent = True
             await asyncio.Event().wait()
         elif ending.reset:
-            await self._reset()
+            await self._reset(ending.linger_s)
         elif ending.payload is None:
-            self._transport.close()
+            self._hang_up()
         else:
             self._control(session, CLOSE, ending.payload)
 
-    async def _reset(self) -> None:
+    def _hang_up(self) -> None:
+        """Half a close where TCP can do it: closing at once would reset, and lose, what the client sends meanwhile."""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    async def _reset(self, grace_s: float) -> None:
         """What was written before is given the time to leave: a reset must not unsend it."""
         self._transport.set_write_buffer_limits(high=0)
         with contextlib.suppress(TimeoutError, ConnectionError):
             await asyncio.wait_for(_as_coroutine(self._drain), FLUSH_S)
+        await asyncio.sleep(grace_s)
         connection = self._transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

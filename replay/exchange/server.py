@@ -6,7 +6,7 @@ Knows requests and connections. Must not know books or tapes; what is answered i
 import asyncio
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 
 from core.errors import ConfigError, TapedeckError
 from replay.exchange.clock import Clock
+from replay.exchange.controls import Controls
 from replay.exchange.framing import close_payload
 from replay.exchange.gate import SOCKET_PATH, Gate
 from replay.exchange.hub import Hub
@@ -24,6 +25,7 @@ from replay.exchange.options import ServerOptions
 from replay.exchange.outbox import Ending
 from replay.exchange.port import RestAnswer, RestRequest, Venue
 from replay.exchange.pump import Pump
+from replay.exchange.rest_faults import Hang
 from replay.exchange.sessions import Session
 
 COMMAND_BYTES: Final = 16 << 20
@@ -34,8 +36,7 @@ STOP_S: Final = 0.5
 """How long clients get to answer a close frame, and requests to end, when the server stops."""
 
 GOING_AWAY: Final = 1_001
-
-Control = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+FOR_EVER_S: Final = 1e9
 
 
 class Server:
@@ -52,7 +53,7 @@ class Server:
         self._keys = tempfile.TemporaryDirectory(prefix="tapedeck-keys-")
         self._runner: web.AppRunner | None = None
         self.credentials: dict[str, Credentials] = {}
-        self.controls: dict[str, Control] = {"stats": self._stats, **venue.controls}
+        self.controls = Controls(self.hub, self._gate, self.clock, options.fault_seed)
         self.port = 0
 
     @property
@@ -72,7 +73,8 @@ class Server:
     async def start(self) -> None:
         """Listen. A port in use, a bad certificate or key is a ConfigError, after which nothing is left behind."""
         try:
-            self._make_keys()
+            self.credentials = self._keyring.issue(self._options, Path(self._keys.name))
+            self.controls.start(self._options.faults)
             tls = self._tls()
             application = web.Application(client_max_size=BODY_BYTES)
             application.router.add_post("/tapedeck/{name}", self._control)
@@ -89,8 +91,9 @@ class Server:
     async def stop(self) -> None:
         """Close every session (1001), stop listening and remove the keys; at most about a second."""
         goodbye = Ending(payload=close_payload(GOING_AWAY), linger_s=STOP_S)
-        for session in tuple(self.hub.sessions.values()):
-            self.hub.end(session, goodbye)
+        for session in tuple(self.hub.lobby.sessions.values()):
+            self.hub.lobby.end(session, goodbye)
+        self.controls.stop()
         if self._pumps:
             await asyncio.wait(tuple(self._pumps), timeout=STOP_S)
         for task in tuple(self._pumps):
@@ -101,23 +104,14 @@ class Server:
 
     async def control(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Ask something of the exchange or its venue; an unknown name or argument is a ConfigError."""
-        call = self.controls.get(name)
+        known = {**self._venue.controls, **self.controls.calls}
+        call = known.get(name)
         if call is None:
-            raise ConfigError(f"there is no control {name!r}; there are {', '.join(sorted(self.controls))}")
+            raise ConfigError(f"there is no control {name!r}; there are {', '.join(sorted(known))}")
         try:
             return await call(arguments)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"control {name}: {error}") from error
-
-    def _make_keys(self) -> None:
-        options = self._options
-        directory = Path(self._keys.name)
-        for place, account in enumerate(options.accounts):
-            if place == 0 and options.key_path is not None:
-                self._keyring.add(account, options.access_key, options.key_path)
-                self.credentials[account] = Credentials(options.access_key, options.key_path)
-            else:
-                self.credentials[account] = self._keyring.throwaway(account, directory, key_type=options.key_type)
 
     def _tls(self) -> ssl.SSLContext | None:
         certificate, key = self._options.tls_certificate, self._options.tls_key
@@ -161,6 +155,14 @@ class Server:
         return web.Response(status=answer.status, body=answer.body, headers=headers)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
+        match self.controls.upgrade():
+            case RestAnswer() as answer:
+                return self._respond(answer)
+            case Hang(for_s=for_s):
+                await asyncio.sleep(for_s or FOR_EVER_S)
+                return self._respond(RestAnswer(504, b""))
+            case _:
+                pass
         headers = {name.lower(): value for name, value in request.headers.items()}
         account = self._gate.account_of(headers, "GET", SOCKET_PATH, self.clock.now_ns())
         if isinstance(account, AuthFailure):
@@ -172,13 +174,13 @@ class Server:
         writer = await socket.prepare(request)
         transport = request.transport
         if transport is not None:
-            await self._serve(socket, Pump(transport, writer.drain, self.hub), account, transport)
+            await self._serve(socket, Pump(transport, writer.drain, self.hub.lobby), account, transport)
         return socket
 
     async def _serve(
         self, socket: web.WebSocketResponse, pump: Pump, account: str, transport: asyncio.Transport
     ) -> None:
-        session = self.hub.join(account, pump.wake)
+        session = self.hub.lobby.join(account, pump.wake)
         options = self._options
         reader = asyncio.create_task(self._read(socket, session, pump))
         writer = asyncio.create_task(pump.run(session))
@@ -192,7 +194,7 @@ class Server:
                 await asyncio.wait((reader,), timeout=session.out.ending.linger_s)
         finally:
             del self._pumps[handler]
-            self.hub.leave(session)
+            self.hub.lobby.leave(session)
             for task in (reader, writer, pings):
                 task.cancel()
             results = await asyncio.gather(reader, writer, pings, return_exceptions=True)
@@ -229,22 +231,6 @@ class Server:
             return _json(200, await self.control(request.match_info["name"], arguments))
         except (TapedeckError, msgspec.DecodeError) as error:
             return _json(400, {"error": str(error)})
-
-    async def _stats(self, _arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        sessions = [
-            {
-                "session": session.number,
-                "account": session.account,
-                "open": session.number in self.hub.sessions,
-                "frames": session.out.frames_sent,
-                "bytes": session.out.bytes_sent,
-                "queued": len(session.out),
-                "commands": session.commands,
-                "subscriptions": {str(sid): held.channel for sid, held in session.by_sid.items()},
-            }
-            for session in (*self.hub.past, *self.hub.sessions.values())
-        ]
-        return {"sessions": sessions, "subscriptions": self.hub.subscriptions}
 
 
 def _json(status: int, body: Mapping[str, Any]) -> web.Response:

@@ -51,7 +51,7 @@ class Session:
     """One client's connection. number: 1, 2, 3 in the order they came, over the server's life."""
 
     __slots__ = (
-        "account", "by_channel", "by_sid", "commands", "data_frames", "next_sid", "no_ping_until_ns",
+        "account", "by_channel", "by_sid", "commands", "data_frames", "late", "next_sid", "no_ping_until_ns",
         "no_pong_until_ns", "number", "opened_ns", "out",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Session:
         self.opened_ns = opened_ns
         self.by_sid: dict[int, Subscription] = {}
         self.by_channel: dict[str, Subscription] = {}
+        self.late: dict[int, Subscription] = {}
         self.next_sid = 1
         self.data_frames = 0
         self.commands = 0

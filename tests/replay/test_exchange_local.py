@@ -114,6 +114,6 @@ def test_controls_are_for_scripts_on_this_machine() -> None:
         assert [foreign.status_code, page.status_code] == [403, 403]
         unknown = requests.post(url + "nothing", timeout=10)
         assert unknown.status_code == 400
-        assert "there are disconnect, " in unknown.json()["error"]
+        assert "there are clear, disconnect, " in unknown.json()["error"]
         with pytest.raises(ConfigError, match="cannot publish a joke"):
             exchange.control("publish", kind="joke")
