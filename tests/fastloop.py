@@ -19,11 +19,13 @@ class _Selector(selectors.DefaultSelector):
     busy = 0  # threads whose results are waited for: until they come, no time passes
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return super().select(0)  # somebody is at work
         if timeout is None or self.busy:
             return super().select(LONGEST_S)
         found = super().select(0)
         if not found:
-            self.now_s += max(timeout, 0.0)
+            self.now_s += timeout
         return found
 
 

@@ -39,6 +39,10 @@ class House(Audience):
         for call in self._calls:
             call()
 
+    def leave(self) -> None:
+        """Everybody is gone of their own accord."""
+        self._taken = 0
+
     @property
     def now_s(self) -> float:
         """Seconds since the house opened."""
