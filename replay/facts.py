@@ -100,7 +100,7 @@ class Facts:
                 inner = _LIST.decode(value)
             else:
                 return
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         if depth:
             for part in inner:
