@@ -16,10 +16,11 @@ from replay.exchange.sessions import Session, Subscription
 class _State:
     """What faults have left behind on one session."""
 
-    __slots__ = ("held_back", "late", "loses_replies", "swapped")
+    __slots__ = ("afterwards", "held_back", "late", "loses_replies", "swapped")
 
     def __init__(self) -> None:
         self.held_back: list[tuple[int, bytes]] = []  # frames that go first (session.data_frames by then), the frame
+        self.afterwards: list[Armed] = []  # to act when the command is carried out
         self.swapped: list[tuple[str | bytes, int]] = []  # commands to carry out after the next one, and until when
         self.loses_replies = False
         self.late: dict[int, int] = {}  # sid of an ended subscription, frames still to come
@@ -80,7 +81,7 @@ class Saboteur:
             if not concerns or armed.fault.session not in (0, session.number) or not armed.sees(session.number):
                 continue
             if kind.triggers == ACTION:
-                self._arsenal.act(armed, session, None)
+                state.afterwards.append(armed)
                 continue
             self._arsenal.note(armed, session)
             if kind.name == "swap":
@@ -91,7 +92,11 @@ class Saboteur:
 
     def commanded(self, session: Session) -> None:
         """A command has been carried out: now those that it overtook."""
-        self._state(session).loses_replies = False
+        state = self._state(session)
+        state.loses_replies = False
+        afterwards, state.afterwards = state.afterwards, []
+        for armed in afterwards:
+            self._arsenal.act(armed, session, None)
         self._carry_out(session, FOR_EVER)
 
     def reply(self, session: Session, payload: bytes) -> None:

@@ -180,7 +180,7 @@ KINDS: Final = {
         Kind("noping", "no pings are sent", ACTION, (
             _FOR, Argument("pongs", _one_of("yes", "no"), "yes", "whether a client's pings are answered"))),
         Kind("reset", "TCP is reset without a close frame", ACTION, (
-            Argument("grace", _span, 100_000_000, "how long a client has to read what was sent; 0s = it may lose it"),)),
+            Argument("grace", _span, 100_000_000, "how long a client can read what was sent; 0s = it may lose it"),)),
         Kind("hangup", "TCP is closed without a close frame", ACTION),
         Kind("close", "a close frame with this code", ACTION, (
             Argument("code", _close_code, 1_000, "1000 to 4999, or 0 for none"),
