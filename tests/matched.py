@@ -120,6 +120,7 @@ class Exchange:
         """What happened since this was asked last, of these kinds only."""
         return [happening for happening in self.engine.drain() if isinstance(happening, kinds or (object,))]
 
+    @property
     def missing(self) -> int:
         """Money that is nowhere: 0 unless the engine lost or made some."""
         reads = self.engine.reads

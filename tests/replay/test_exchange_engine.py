@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matched import DOLLARS, FOK, GTC, IOC, Exchange
+from matched import FOK, GTC, IOC, Exchange
 
 from core.messages.types import Side
 from core.money import DOLLAR
@@ -23,7 +23,6 @@ from replay.exchange.orders import (
     Order,
     OrderStatus,
     Placed,
-    Reduced,
     Refusal,
     SelfTrade,
     TimeInForce,
@@ -179,11 +178,11 @@ def test_no_money_is_made_or_lost_and_positions_sum_to_nothing(
     exchange = done.exchange
     for step in steps:
         done.do(step)
-        assert exchange.missing() == 0
+        assert exchange.missing == 0
         assert sum(exchange.position(account) for account in ACCOUNTS) == 0
     exchange.engine.life.determine("M", Outcome(Result.SCALAR, value), exchange.now_ns)
     exchange.later(60)
-    assert exchange.missing() == 0
+    assert exchange.missing == 0
     assert [exchange.position(account) for account in ACCOUNTS] == [0, 0, 0]
     assert exchange.engine.reads.collateral == 0
     assert [exchange.engine.reads.balance(account).reserved for account in ACCOUNTS] == [0, 0, 0]
@@ -286,128 +285,3 @@ def test_a_fill_or_kill_order_fills_whole_or_leaves_no_trace(steps: list[Step], 
         assert answer.code in {"fill_or_kill_insufficient_resting_volume", "insufficient_balance"}
         after = (done.exchange.engine.reads.book("M"), [done.exchange.balance(account) for account in ACCOUNTS])
         assert (before, done.exchange.told()) == (after, [])
-
-
-@dataclass(slots=True)
-class SlowOrder:
-    number: int
-    side: Side
-    own_price: int
-    size: int
-
-
-@dataclass(slots=True)
-class SlowEngine:
-    """Price-time priority by brute force: one list in order of arrival, searched for the best each time. No money."""
-
-    resting: list[SlowOrder] = field(default_factory=list)
-    trades: list[tuple[int, int, int, int]] = field(default_factory=list)  # maker, taker, yes price, size
-
-    def place(self, taker: SlowOrder, *, rests: bool) -> None:
-        while taker.size:
-            met = [order for order in self.resting if order.side is not taker.side]
-            met = [order for order in met if order.own_price + taker.own_price >= DOLLAR]
-            if not met:
-                break
-            maker = max(met, key=lambda order: order.own_price)  # of equal ones max gives the first
-            count = min(taker.size, maker.size)
-            price = maker.own_price if maker.side is Side.YES else DOLLAR - maker.own_price
-            self.trades.append((maker.number, taker.number, price, count))
-            taker.size -= count
-            maker.size -= count
-            self.resting = [order for order in self.resting if order.size]
-        if taker.size and rests:
-            self.resting.append(taker)
-
-    def take_off(self, number: int) -> SlowOrder | None:
-        found = [order for order in self.resting if order.number == number]
-        self.resting = [order for order in self.resting if order.number != number]
-        return found[0] if found else None
-
-    def shrink(self, number: int, size: int) -> None:
-        for order in self.resting:
-            if order.number == number:
-                order.size = size
-
-    def levels(self, side: Side) -> dict[int, int]:
-        sums: Counter[int] = Counter()
-        for order in self.resting:
-            if order.side is side:
-                sums[order.own_price] += order.size
-        return dict(sums)
-
-
-SLOW_STEPS: st.SearchStrategy[list[tuple[str, int, BookSide, int, int]]] = st.lists(
-    st.tuples(
-        st.sampled_from(("rest", "rest", "take", "cancel", "decrease", "amend")),
-        st.integers(0, 30),
-        st.sampled_from(BookSide),
-        st.integers(7, 13).map(lambda step: step * 500),
-        st.integers(1, 5).map(lambda contracts: contracts * 100),
-    ),
-    max_size=50,
-)
-
-
-@given(steps=SLOW_STEPS)
-@settings(max_examples=200, deadline=None)
-def test_price_then_time_decides_as_in_a_search_of_all_orders(
-    steps: list[tuple[str, int, BookSide, int, int]],
-) -> None:
-    """Each order has an account of its own, so that no two are kept from trading with each other."""
-    exchange, slow = Exchange("none"), SlowEngine()
-    orders: list[Order] = []
-    for what, which, side, price, count in steps:
-        order = orders[which % len(orders)] if orders else None
-        if what in ("rest", "take"):
-            number = len(orders)
-            exchange.fund(f"account {number}", 1_000 * DOLLARS)
-            new = NewOrder(
-                market="M", side=side, price=price, count=count, time_in_force=GTC if what == "rest" else IOC
-            )
-            placed = exchange.place(f"account {number}", new)
-            orders.append(placed)
-            slow.place(SlowOrder(number, placed.side, placed.own_price, count), rests=what == "rest")
-        elif order is not None and exchange.now(order).status is OrderStatus.RESTING:
-            change(exchange, slow, what, (which % len(orders), exchange.now(order)), price=price, count=count)
-    numbers = {order.order_id: number for number, order in enumerate(orders)}
-    assert trades_of(exchange.told(), numbers) == slow.trades
-    assert (exchange.yes(), exchange.no()) == (slow.levels(Side.YES), slow.levels(Side.NO))
-
-
-def change(
-    exchange: Exchange, slow: SlowEngine, what: str, which: tuple[int, Order], *, price: int, count: int
-) -> None:
-    """Cancel, decrease or amend one order in both engines."""
-    number, order = which
-    engine, now_ns = exchange.engine, exchange.now_ns
-    if what == "cancel":
-        assert isinstance(engine.cancel(order.account, order.order_id, now_ns), Reduced)
-        slow.take_off(number)
-    elif what == "decrease" and count < order.remaining:
-        assert isinstance(engine.decrease(order.account, order.order_id, now_ns, to=count), Reduced)
-        slow.shrink(number, count)
-    elif what == "amend":
-        amendment = Amendment(
-            order_id=order.order_id, market="M", side=order.book_side, price=price, count=order.fill_count + count
-        )
-        answer = engine.amend(order.account, amendment, now_ns)
-        assert isinstance(answer, Placed)
-        if price == order.price and count <= order.remaining:
-            slow.shrink(number, count)
-        else:
-            slow.take_off(number)
-            own_price = price if order.side is Side.YES else DOLLAR - price
-            slow.place(SlowOrder(number, order.side, own_price, count), rests=True)
-
-
-def trades_of(happenings: list[Happening], numbers: dict[str, int]) -> list[tuple[int, int, int, int]]:
-    """Maker, taker, yes price and size of each trade, from the two fills that follow it."""
-    fills = [happening for happening in happenings if isinstance(happening, Filled)]
-    pairs = zip(fills[::2], fills[1::2], strict=True)
-    return [
-        (numbers[maker.order_id], numbers[taker.order_id], maker.price, maker.count)
-        for maker, taker in pairs
-        if (maker.trade_id, maker.price, maker.count, maker.is_taker, taker.is_taker)
-        == (taker.trade_id, taker.price, taker.count, False, True)
-    ]
