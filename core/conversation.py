@@ -14,6 +14,7 @@ from core.channel import Channel
 from core.commands import MARKET_CHANNELS, Command, command_id
 from core.engine import Step
 from core.messages.types import (
+    Base,
     BookDelta,
     BookSnapshot,
     ErrorReply,
@@ -32,6 +33,10 @@ from core.store import MarketStateStore
 from core.subscriber import Subscriber
 
 _S: Final = 1_000_000_000
+MAX_BEHIND: Final = 32
+"""Frames of a subscription in a row whose numbers were passed already: more than one batch that was sent twice."""
+
+_PASSED: Final = (Rejected.OUT_OF_ORDER, Rejected.DEAD_SUBSCRIPTION)
 _SPOILT: Final = (Rejected.NEGATIVE_SIZE, Rejected.EXCESSIVE_SIZE)
 _REPLIES: Final = (Subscribed, Ok, Unsubscribed, ErrorReply, SubscriptionList)
 
@@ -98,6 +103,7 @@ class Conversation:
         )
         waits = Waits(*(int(s * _S) for s in (options.data_deadline_s, options.audit_quiet_s, options.audit_every_s)))
         self._probe = Probe(connection, store, self._asking, waits, now_ns=now_ns, out=out)
+        self._behind: dict[int, tuple[int, int]] = {}  # by sid: how many in a row, and since when
         self._list_ns = int(options.list_every_s * _S)
         self._next_list_ns = now_ns + self._list_ns
 
@@ -152,7 +158,9 @@ class Conversation:
         """A text frame came."""
         message, now_ns = step.message, step.now_ns
         kind = type(message)
-        if kind is BookDelta:
+        if step.change in _PASSED:
+            self._passed(message, step)
+        elif kind is BookDelta:
             self._probe.touched(message.market, now_ns)  # type: ignore[union-attr]  # a BookDelta
         elif kind is Trade or kind is Ticker:
             self._probe.touched("", now_ns)
@@ -163,6 +171,8 @@ class Conversation:
             self.plan(now_ns)
         elif not isinstance(message, Malformed):
             self._probe.touched("", now_ns)
+        if self._behind and step.change not in _PASSED:
+            self._behind.pop(message.sid if isinstance(message, Base) else 0, None)
         if step.gaps or step.change in _SPOILT:
             self.spoilt(now_ns)
 
@@ -184,6 +194,25 @@ class Conversation:
         self.spoilt(now_ns)
         self._probe.tick(self._subscriber.book, now_ns)
         self.plan(now_ns)
+
+    def _passed(self, message: Message | Malformed | None, step: Step) -> None:
+        """A frame whose number was passed already, or of a subscription that is over: it was not applied.
+
+        One may be a repetition. But numbering that began anew would have every frame refused from now on, in silence:
+        so a book is probed at once, and after a few in a row the connection is given up.
+        """
+        if isinstance(message, _REPLIES):
+            self._reply(message, step.now_ns)
+            return
+        if step.change is not Rejected.OUT_OF_ORDER or not isinstance(message, Base):
+            return
+        if isinstance(message, BookDelta | BookSnapshot):
+            self._probe.suspect(message.market)
+        count, since_ns = self._behind.get(message.sid, (0, step.now_ns))
+        self._behind[message.sid] = (count + 1, since_ns)
+        if count + 1 >= MAX_BEHIND:
+            del self._behind[message.sid]
+            self._probe.give_up(f"the numbering of subscription {message.sid} went back", since_ns, step.now_ns)
 
     def _snapshot(self, message: BookSnapshot, step: Step) -> None:
         asked = self._asking.get(message.id)

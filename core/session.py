@@ -76,6 +76,11 @@ class Connections:
         """The gaps that are open now, oldest first."""
         return self._sockets.gaps.open_gaps
 
+    @property
+    def last_gap(self) -> int:
+        """The number of the gap that opened last: how many there have been."""
+        return self._sockets.gaps.last_number
+
     def observe(self, number: int, message: Message | Malformed, now_ns: int) -> Verdict:
         """Judge a decoded text frame of connection `number`, which counts as heard from."""
         connection = self._sockets.connections.get(number)

@@ -55,7 +55,7 @@ class Subscriber:
         """Ask for what is missing, and for the end of what is not wanted."""
         for channel in self.channels.values():
             for wish in channel.wishes(wanted, now_ns, self._size):
-                self._asking.ask(self._asked(channel, wish))
+                self._asking.ask(_asked(channel, wish, self._use_yes_price))
 
     def list_all(self) -> None:
         """Ask the exchange what it thinks we are subscribed to."""
@@ -205,18 +205,19 @@ class Subscriber:
             channel = next((other for other in self.channels.values() if other.sid == sid), None)
         return channel
 
-    def _asked(self, channel: Channel, wish: Wish) -> Asked:
-        encode: Callable[[int], bytes]
-        match wish.verb:
-            case Verb.SUBSCRIBE:
-                encode = partial(
-                    commands.subscribe, channel=channel.name, markets=wish.markets, use_yes_price=self._use_yes_price
-                )
-            case Verb.UNSUBSCRIBE:
-                encode = partial(commands.unsubscribe, sid=channel.sid)
-            case _:
-                action = "add_markets" if wish.verb is Verb.ADD else "delete_markets"
-                encode = partial(
-                    commands.update, sid=channel.sid, action=action, markets=wish.markets, channel=channel.name
-                )
-        return Asked(wish.verb, channel.name, channel.sid, wish.markets, encode)
+
+def _asked(channel: Channel, wish: Wish, use_yes_price: bool) -> Asked:
+    encode: Callable[[int], bytes]
+    match wish.verb:
+        case Verb.SUBSCRIBE:
+            encode = partial(
+                commands.subscribe, channel=channel.name, markets=wish.markets, use_yes_price=use_yes_price
+            )
+        case Verb.UNSUBSCRIBE:
+            encode = partial(commands.unsubscribe, sid=channel.sid)
+        case _:
+            action = "add_markets" if wish.verb is Verb.ADD else "delete_markets"
+            encode = partial(
+                commands.update, sid=channel.sid, action=action, markets=wish.markets, channel=channel.name
+            )
+    return Asked(wish.verb, channel.name, channel.sid, wish.markets, encode)

@@ -56,6 +56,7 @@ class Peer:
         self.errors: dict[str, list[int]] = {}
         self.wrong: set[str] = set()  # markets answered with error 11
         self.deaf: set[str] = set()
+        self.mute: set[str] = set()  # markets of which nothing is sent, nor numbered
         self.heard: list[dict[str, Any]] = []
         self.sids: dict[str, int] = {}
         self.markets: dict[int, list[str]] = {}
@@ -88,14 +89,23 @@ class Peer:
     def delta(self, market: str, msg: bytes) -> list[bytes]:
         """The delta for this connection, nothing when it has not subscribed."""
         sid = self.sids.get("orderbook_delta", 0)
-        if market not in self.markets.get(sid, ()):
+        if market not in self.markets.get(sid, ()) or not self._tells(market):
             return []
         return [b'{"type":"orderbook_delta","sid":%d,"seq":%d,"msg":%b}\n' % (sid, self._next(sid), msg)]
+
+    def trade(self, msg: dict[str, Any]) -> bytes:
+        """A trade for this connection."""
+        sid = self.sids["trade"]
+        return _json({"type": "trade", "sid": sid, "seq": self._next(sid), "msg": msg})
 
     def end(self, channel: str, code: int = 25) -> bytes:
         """End a subscription by an error."""
         sid = self.sids.pop(channel)
         return _json({"type": "error", "sid": sid, "seq": self._next(sid), "msg": {"code": code, "msg": "over"}})
+
+    def renumber(self, channel: str) -> None:
+        """Begin a subscription's numbering anew, without a word."""
+        self.seq[self.sids[channel]] = 0
 
     def forget(self, channel: str) -> None:
         """End a subscription without a word."""
@@ -121,7 +131,7 @@ class Peer:
         if not channel:
             return [self._error(number, 7)]
         if params["action"] == "get_snapshot":
-            return [self._snapshot(sid, market, number) for market in markets if market in self.books.yes]
+            return [self._snapshot(sid, market, number) for market in markets if self._tells(market)]
         if params["action"] == "add_markets":
             return self._add(number, channel, markets, is_new=False)
         self.markets[sid] = [market for market in self.markets[sid] if market not in markets]
@@ -135,8 +145,11 @@ class Peer:
         self.markets[sid] += fresh
         frames = [] if is_new else [self._ok(number, sid)]
         if channel == "orderbook_delta":
-            frames += [self._snapshot(sid, market) for market in fresh if market in self.books.yes]
+            frames += [self._snapshot(sid, market) for market in fresh if self._tells(market)]
         return frames
+
+    def _tells(self, market: str) -> bool:
+        return market in self.books.yes and market not in self.mute
 
     def _snapshot(self, sid: int, market: str, number: int = 0) -> bytes:
         levels = [[price, f"{size}.00"] for price, size in sorted(self.books.yes[market].items()) if size]
@@ -223,6 +236,17 @@ class Stage:
         msg = self.books.change(market, price, by)
         for connection, peer in list(self.peers.items()):
             self.frames(connection, peer.delta(market, msg))
+
+    def public_trade(self, market: str) -> None:
+        """Somebody trades, and whoever subscribed to trades hears of it."""
+        self.books.clock += 1
+        msg = {
+            "trade_id": f"t{self.books.clock}", "market_ticker": market, "yes_price_dollars": "0.4000",
+            "no_price_dollars": "0.6000", "count_fp": "1.00", "taker_side": "yes", "ts": 1_790_000_000,
+        }  # fmt: skip
+        for connection, peer in list(self.peers.items()):
+            if market in peer.markets.get(peer.sids.get("trade", 0), ()):
+                self.frames(connection, [peer.trade(msg)])
 
     def frames(self, connection: int, frames: Iterable[bytes]) -> None:
         """Frames arrive, those apart that are lost."""

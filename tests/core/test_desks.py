@@ -251,7 +251,7 @@ def test_silence_with_pings_is_probed_and_a_quiet_market_costs_nothing() -> None
     stage.wait(4_000)
     assert stage.all_of(Reconnect) == stage.all_of(Tell) == []
     probes = stage.sent("get_snapshot")
-    assert 3 <= len([c for c in probes if len(c["params"]["market_tickers"]) == 1]) <= 7
+    assert 3 <= len([c for c in probes if len(c["params"]["market_tickers"]) == 1]) <= 12
     assert all(stage.is_right(market) for market in ALL)
 
 
@@ -303,6 +303,61 @@ def test_one_mute_market_among_lively_ones_is_found_by_the_audit() -> None:
     assert stage.all_of(Reconnect) == []
     assert stage.is_right("M5")
     assert [c["params"]["market_tickers"] for c in stage.sent("delete_markets")] == [["M5"]]
+
+
+def test_audits_of_quiet_markets_do_not_hide_that_the_lively_ones_fell_silent() -> None:
+    stage = staged()
+    for _ in range(100):
+        stage.trade("M0")
+        stage.wait(10)
+    stage.lose = lambda frame: b"orderbook_delta" in frame
+    stage.books.change("M0")
+    stage.wait(200)
+    assert len(stage.all_of(Reconnect)) == 1
+
+
+@pytest.mark.parametrize("channel", ["orderbook_delta", "trade"])
+def test_numbering_that_begins_anew_does_not_make_a_connection_dumb_in_silence(channel: str) -> None:
+    stage = staged("M0", "M1")
+    for _ in range(50):
+        stage.trade("M0")
+        stage.public_trade("M0")
+    stage.peers[1].renumber(channel)
+    for _ in range(40):
+        stage.trade("M0")
+        stage.public_trade("M0")
+        if len(stage.peers) == 1 and 1 not in stage.peers:
+            break
+        stage.wait(1)
+    assert len(stage.all_of(Reconnect)) == 1
+    assert stage.all_of(Tell)[0].gap.reason == "mute"
+    stage.trade("M1")
+    assert stage.is_right("M0")
+    assert stage.is_right("M1")
+
+
+def test_a_frame_that_comes_twice_costs_nothing() -> None:
+    stage = staged("M0")
+    for _ in range(5):
+        msg = stage.books.change("M0")
+        (frame,) = stage.peers[1].delta("M0", msg)
+        stage.frames(1, [frame, frame, frame])
+        stage.wait(30)
+    assert stage.all_of(Reconnect) == stage.all_of(Tell) == []
+    assert stage.is_right("M0")
+
+
+def test_a_market_whose_snapshot_is_not_sent_twice_is_not_trusted_any_longer() -> None:
+    stage = staged("M0", "M1", channels=(BOOK,))
+    stage.peers[1].mute = {"M1"}
+    for _ in range(250):
+        stage.trade("M0")
+        stage.trade("M1")
+        stage.wait(10)
+    (told,) = stage.all_of(Tell)
+    assert (told.gap.markets, told.gap.detail) == (("M1",), "no snapshot of M1 came, twice")
+    assert [r.why for r in stage.all_of(Reconnect)] == ["no snapshot of M1 could be had"]
+    assert stage.is_right("M1")
 
 
 def test_a_subscription_that_vanished_without_a_word_is_found_by_the_list() -> None:
