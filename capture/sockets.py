@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from capture.environments import is_loopback
 from core.errors import ConfigError
 
 READ_BYTES: Final = 256 << 10
@@ -108,6 +110,18 @@ def tls_context(ca_file: Path | None, environ: Mapping[str, str] = os.environ) -
     return context
 
 
+def target_of(url: str, ca_file: Path | None) -> Target:
+    """Whom a ws or wss URL names; ConfigError when it will not do."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("ws", "wss") or not host:
+        raise ConfigError("the URL of a WebSocket begins with ws:// or wss:// and a host")
+    if parts.scheme == "ws" and not is_loopback(host):
+        raise ConfigError(f"ws://{host} would send signatures in the clear; use wss://{host}")
+    is_secure = parts.scheme == "wss"
+    return Target(host, parts.port or (443 if is_secure else 80), tls_context(ca_file) if is_secure else None)
+
+
 class Stream:
     """A connected socket that one thread reads while others write, and any may cut. Errors are OSError.
 
@@ -115,12 +129,11 @@ class Stream:
     and all waiting is done outside of it.
     """
 
-    __slots__ = ("_closing", "_is_closed", "_is_tls", "_readable", "_socket", "_using")
+    __slots__ = ("_closing", "_is_closed", "_readable", "_socket", "_using")
 
     def __init__(self, connected: socket.socket) -> None:
         """Takes over a socket that does not block."""
         self._socket = connected
-        self._is_tls = isinstance(connected, ssl.SSLSocket)
         self._using = threading.Lock()
         self._closing = threading.Lock()
         self._is_closed = False
@@ -129,7 +142,8 @@ class Stream:
 
     def read(self, wait_s: float) -> bytes | None:
         """What has come, at most READ_BYTES; None: nothing within `wait_s`; b"": the peer sends no more."""
-        if not (self._is_tls and self._pending()) and not self._readable.poll(wait_s * 1e3):
+        # READ_BYTES is more than a TLS record holds, so nothing is ever left decrypted that poll would not know of.
+        if not self._readable.poll(wait_s * 1e3):
             return None
         try:
             with self._using:
@@ -173,10 +187,6 @@ class Stream:
         with self._closing:
             self._is_closed = True
             self._socket.close()
-
-    def _pending(self) -> bool:
-        with self._using:
-            return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _wait(self, events: int, wait_s: float) -> None:
         waiting = select.poll()  # its own: a poll object serves one thread at a time

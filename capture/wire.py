@@ -15,14 +15,12 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, frame_buffer, isEnabledForTrace
 from websocket._handshake import CookieJar
 
-from capture.environments import is_loopback
 from capture.limits import DEFAULT_LIMITS, Cause, WireEnd, WireLimits, WireRefused
-from capture.sockets import Deadline, DialError, Stream, Target, dial, since_boot_s, tls_context
+from capture.sockets import Deadline, DialError, Stream, dial, since_boot_s, target_of
 from capture.upgrade import Upgrade, refusal
 from core.errors import ConfigError
 from core.records import Kind, Refused, encode_payload
@@ -214,7 +212,7 @@ class Wire:
     ) -> None:
         """url: ws or wss. headers: called for every attempt, since a signature serves only once. ConfigError."""
         self._url = url
-        self._target = _target(url, limits)
+        self._target = target_of(url, limits.ca_file)
         self._headers = headers
         self._taken = taken
         self._limits = limits
@@ -248,9 +246,10 @@ class Wire:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye; any thread. `run` goes on taking what still comes until the peer has answered, or close_s."""
-        self._closing_until_s = since_boot_s() + self._limits.close_s
+        wait_s = self._limits.close_s
+        self._closing_until_s = since_boot_s() + wait_s
         with contextlib.suppress(WireRefused):
-            self._transmit(Kind.SENT_CLOSE, ABNF.OPCODE_CLOSE, _CODE.pack(code) + reason.encode()[:123])
+            self._transmit(Kind.SENT_CLOSE, ABNF.OPCODE_CLOSE, _CODE.pack(code) + reason.encode()[:123], wait_s)
 
     def abort(self) -> None:
         """End it now; any thread, in any state: `connect` raises, `run` hands over what it has read and returns."""
@@ -355,8 +354,11 @@ class Wire:
             return WireEnd(Cause.SEND, reason=self._fault)
         return end
 
-    def _transmit(self, kind: Kind, opcode: int, payload: bytes) -> None:
-        with self._sending:
+    def _transmit(self, kind: Kind, opcode: int, payload: bytes, wait_s: float = -1) -> None:
+        """Send one frame; wait_s: for others that are sending, -1 = as long as that takes."""
+        if not self._sending.acquire(timeout=wait_s):
+            raise WireRefused(0, "the connection is busy")
+        try:
             stream = self._stream
             if stream is None or self._frames is None or self._fault or self._close_sent:
                 raise WireRefused(0, self._fault or "the connection is not open")
@@ -367,6 +369,8 @@ class Wire:
                 stream.write(frame, self._limits.send_s)
             except OSError as error:  # part of the frame may have gone: whatever followed would be torn
                 self._fault = f"a frame could not be sent: {error.strerror or error}"
+        finally:
+            self._sending.release()
         if self._fault:
             stream.cut()
             raise WireRefused(0, self._fault)
@@ -383,14 +387,3 @@ class Wire:
 
 def _refused(reason: str, size: int, head: bytes) -> Refused:
     return Refused(reason, size, base64.b64encode(head[:HEAD_BYTES]).decode())
-
-
-def _target(url: str, limits: WireLimits) -> Target:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("ws", "wss") or not host:
-        raise ConfigError("the URL of a WebSocket begins with ws:// or wss:// and a host")
-    if parts.scheme == "ws" and not is_loopback(host):
-        raise ConfigError(f"ws://{host} would send signatures in the clear; use wss://{host}")
-    is_secure = parts.scheme == "wss"
-    return Target(host, parts.port or (443 if is_secure else 80), tls_context(limits.ca_file) if is_secure else None)

@@ -3,12 +3,14 @@
 import dataclasses
 import struct
 import threading
+import time
 
 import pytest
 from scripted_server import (
     BINARY,
     CLOSE,
     CONT,
+    PATIENCE_S,
     PATIENT,
     PING,
     PONG,
@@ -220,6 +222,70 @@ def test_close_waits_for_a_silent_peer_no_longer_than_it_must() -> None:
     with serving(lambda peer: peer.upgrade_and_hold()) as server, running(server, QUICK) as run:
         run.wire.close()
         assert run.end() == WireEnd(Cause.STOPPED)
+
+
+def test_close_does_not_wait_for_a_sender_that_is_stuck() -> None:
+    limits = dataclasses.replace(PATIENT, close_s=0.2)
+    refusals: list[WireRefused] = []
+
+    def send() -> None:
+        try:
+            run.wire.send(b"s" * (32 << 20))
+        except WireRefused as error:
+            refusals.append(error)
+
+    with serving(Peer.upgrade_and_hold) as server, running(server, limits) as run:
+        sender = threading.Thread(target=send)
+        sender.start()
+        run.taken.wait_for(1)
+        started_s = time.monotonic()
+        run.wire.close()
+        assert run.end() == WireEnd(Cause.STOPPED)
+        sender.join(PATIENCE_S)
+        assert time.monotonic() - started_s < PATIENT.send_s / 2
+    assert len(refusals) == 1
+
+
+def test_an_exception_of_the_taker_frees_a_sender_that_is_stuck() -> None:
+    refusals: list[WireRefused] = []
+    sending = threading.Event()
+
+    def taken(kind: Kind, payload: bytes) -> None:
+        if kind == Kind.SENT:
+            sending.set()
+        else:
+            raise RuntimeError(f"no room for {payload!r}")
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        assert sending.wait(PATIENCE_S)
+        peer.send(frame(TEXT, b"a"))
+        peer.hold()
+
+    def send() -> None:
+        try:
+            wire.send(b"s" * (32 << 20))
+        except WireRefused as error:
+            refusals.append(error)
+
+    with serving(script) as server:
+        wire = Wire(server.url(), dict, taken, PATIENT)
+        wire.connect()
+        sender = threading.Thread(target=send)
+        sender.start()
+        started_s = time.monotonic()
+        with pytest.raises(RuntimeError, match="no room for b'a'"):
+            wire.run()
+        sender.join(PATIENCE_S)
+        assert time.monotonic() - started_s < PATIENT.send_s / 2
+    assert len(refusals) == 1
+
+
+def test_an_ipv6_address_in_the_url_is_no_other_case() -> None:
+    with serving(lambda peer: peer.upgrade(closing(1000)), host="::1") as server:
+        with running(server, PATIENT, host="[::1]") as run:
+            assert run.end().cause == Cause.CLOSED
+        assert server.peers[0].header("Host") == f"[::1]:{server.port}"
 
 
 def test_an_exception_of_the_taker_ends_the_connection_and_comes_out() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import queue
 import socket
 import ssl
 import time
@@ -15,7 +16,20 @@ from typing import Final
 import pytest
 import websocket
 from certificates import issue
-from scripted_server import PATIENT, QUICK, TEXT, Peer, Script, Taken, closing, frame, refused, running, serving
+from scripted_server import (
+    PATIENCE_S,
+    PATIENT,
+    QUICK,
+    TEXT,
+    Peer,
+    Script,
+    Taken,
+    closing,
+    frame,
+    refused,
+    running,
+    serving,
+)
 
 from capture.wire import Cause, Wire, WireLimits, WireRefused
 from core.errors import ConfigError
@@ -80,10 +94,12 @@ def test_headers_that_cannot_be_made_leave_nothing_open() -> None:
     def broken() -> dict[str, str]:
         raise RuntimeError("no key")
 
-    gone: list[bytes] = []
-    with serving(lambda peer: gone.append(peer.gone())) as server, pytest.raises(RuntimeError, match="no key"):
-        Wire(server.url(), broken, Taken(), PATIENT).connect()
-    assert gone == [b""]
+    gone: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    with serving(lambda peer: gone.put(peer.gone())) as server:
+        wire = Wire(server.url(), broken, Taken(), PATIENT)
+        with pytest.raises(RuntimeError, match="no key"):
+            wire.connect()
+        assert gone.get(timeout=PATIENCE_S) == b""
 
 
 def test_an_upgrade_that_is_not_answered_is_given_up_in_time() -> None:

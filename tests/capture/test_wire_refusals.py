@@ -86,6 +86,16 @@ def test_a_message_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() -> N
     assert refused(taken.of(Kind.REFUSED)[0])[:2] == ("oversize", limit + 1)
 
 
+def test_a_small_limit_holds_for_small_messages_too() -> None:
+    limits = dataclasses.replace(PATIENT, max_message_bytes=1_000)
+    end, taken = played(
+        lambda peer: peer.upgrade_and_hold(frame(TEXT, b"a" * 1_000), frame(TEXT, b"b" * 1_001)), limits
+    )
+    assert [len(payload) for payload in taken.of(Kind.FRAME)] == [1_000]
+    assert end == WireEnd(Cause.OVERSIZE, 1009, "a message of 1001 bytes, at most 1000 are taken")
+    assert refused(taken.of(Kind.REFUSED)[0]) == ("oversize", 1_001, b"b" * 1_001)
+
+
 def test_parts_without_end_are_refused_at_the_limit() -> None:
     def script(peer: Peer) -> None:
         peer.upgrade(frame(TEXT, b"s" * 1_000, fin=False))
