@@ -4,6 +4,186 @@ Knows their options and exit codes (0 fine, 1 the answer is no, 2 unusable input
 commands, so that `--help` is quick.
 """
 
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from tapedeck_console import answer, stop
+
+if TYPE_CHECKING:
+    from capture.daemon import CaptureOptions
+    from capture.status import DaemonStatus, Watcher
+
 app = typer.Typer()
+
+_PLAIN_SECONDS = re.compile(r"\d{1,9}")
+_STDOUT = 1
+
+
+def _seconds(text: str) -> float:
+    """A span as people write it: 90, 90s, 10m, 2h, 1d."""
+    from replay.when import parse_duration
+
+    try:
+        return parse_duration(text + "s" if _PLAIN_SECONDS.fullmatch(text) else text) / 1e9
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Environment = Annotated[
+    str, typer.Option("--env", metavar="prod|demo|URL", help="Which exchange; a URL for a local one.")
+]
+RestShare = Annotated[
+    float,
+    typer.Option(
+        "--rest-share", min=0.01, max=1.0, help="Part of the account's request budget to use, if others need the rest."
+    ),
+]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust these authorities instead of the system's.")
+]
+
+
+@app.command(epilog="Example: tapedeck capture --env demo --series KXBTC15M --out tapes/demo")
+def capture(
+    *,
+    environment: Environment,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="TAPE", help="The tape: made, or gone on with if it is there.")
+    ],
+    markets: Annotated[list[str] | None, typer.Option("--market", "-m", metavar="MARKET", help="Repeatable.")] = None,
+    series: Annotated[
+        list[str] | None, typer.Option("--series", "-s", metavar="SERIES", help="Repeatable; new markets come along.")
+    ] = None,
+    events: Annotated[
+        list[str] | None, typer.Option("--event", "-e", metavar="EVENT", help="Repeatable; new markets come along.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All markets there are but combos.")] = False,
+    combos: Annotated[bool, typer.Option("--combos", help="Combos too, which are 99.8 % of all markets.")] = False,
+    channels: Annotated[
+        list[str] | None,
+        typer.Option("--channel", "-c", metavar="CHANNEL", help="Repeatable; default: what is public about a market."),
+    ] = None,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, max=50, help="Split the markets over so many.")
+    ] = 1,
+    for_s: Annotated[
+        float | None,
+        typer.Option("--for", "--seconds", metavar="SPAN", parser=_seconds, help="Stop after 90s, 10m, 2h or 1d."),
+    ] = None,
+    max_tries: Annotated[
+        int, typer.Option("--max-tries", min=0, help="Give up after so many failed tries to connect; 0 = never.")
+    ] = 0,
+    rest_share: RestShare = 1.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which markets, frames a second, GB a day, days until full.")
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65535, help="Prometheus metrics and /health on 127.0.0.1; 0 = any."),
+    ] = None,
+    notify: Annotated[
+        str | None, typer.Option("--notify", metavar="CMD|URL", help="Tell of gaps, disk, key, trouble and the end.")
+    ] = None,
+    heartbeat_url: Annotated[
+        str | None, typer.Option("--heartbeat-url", metavar="URL", help="Visited every minute while all is well.")
+    ] = None,
+    ca_file: CaFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line, instead of text.")] = False,
+) -> None:
+    """Record an exchange until told to stop. Leave it running for months.
+
+    The key comes from KALSHI_ACCESS_KEY and KALSHI_PRIVATE_KEY_PATH. Every frame is on the tape as it was received;
+    every gap is too. Connections that break are made again for ever. The first SIGTERM or Ctrl-C seals the tape and
+    ends with exit 0, a second one ends at once. Exit 2: it could not begin, or the key was refused.
+    """
+    from capture.daemon import CaptureOptions
+    from capture.environments import environment as find_environment
+    from capture.selection import choose_channels, select
+
+    if ca_file is not None and not ca_file.is_file():
+        stop(2, f"--ca-file {ca_file}: there is no such file")
+    options = CaptureOptions(
+        environment=find_environment(environment),
+        tape=out,
+        selection=select(
+            markets=markets or (), series=series or (), events=events or (), everything=everything, combos=combos
+        ),
+        channels=choose_channels(channels or (), combos=combos),
+        connections=connections,
+        for_s=for_s or 0.0,
+        rest_share=rest_share,
+        max_tries=max_tries,
+        ca_file=ca_file,
+    )
+    if dry_run:
+        _preview(options, as_json=as_json)
+        return
+    with _watchers(metrics_port, notify, heartbeat_url) as watchers:
+        _record(options, watchers, as_json=as_json)
+
+
+def _preview(options: "CaptureOptions", *, as_json: bool) -> None:
+    """What recording would take. Market data is public, so that a key is used only where there is one."""
+    from capture.auth import Credentials
+    from capture.dryrun import estimate_lines
+    from capture.preview import preview
+
+    credentials = Credentials.load(os.environ) if os.environ.get("KALSHI_ACCESS_KEY") else None
+    found = preview(options, credentials)
+    answer(found, estimate_lines(found), as_json=as_json)
+
+
+def _record(options: "CaptureOptions", watchers: "list[Watcher]", *, as_json: bool) -> None:
+    from capture.auth import Credentials
+    from capture.daemon import Daemon
+    from capture.reporting import Reporter
+    from capture.startup import no_core_dumps
+
+    no_core_dumps()
+    credentials = Credentials.load(os.environ)
+    reporter = Reporter(_STDOUT, as_json=as_json)
+    try:
+        status = Daemon(options, credentials, reporter, watchers).run()
+    finally:
+        reporter.close()
+    if status.exit_code:
+        stop(status.exit_code, status.why)
+
+
+@contextlib.contextmanager
+def _watchers(metrics_port: int | None, notify: str | None, heartbeat_url: str | None) -> "Iterator[list[Watcher]]":
+    """Whoever wants to see each status, by the options that were given."""
+    with contextlib.ExitStack() as closing:
+        watchers: list[Watcher] = []
+        if metrics_port is not None:
+            from capture.metrics import Metrics
+
+            metrics = Metrics(metrics_port)
+            closing.callback(metrics.close)
+            watchers.append(metrics.observe)
+        if notify is not None:
+            from capture.alarms import Alarms
+            from capture.notify import Notifier
+
+            notifier, alarms = Notifier(notify), Alarms()
+            closing.callback(notifier.close)
+
+            def tell(status: "DaemonStatus") -> None:
+                for notice in alarms.observe(status):
+                    notifier.tell(notice)
+
+            watchers.append(tell)
+        if heartbeat_url is not None:
+            from capture.notify import Beacon
+            from capture.status import State
+
+            beacon = Beacon(heartbeat_url)
+            closing.callback(beacon.close)
+            watchers.append(lambda status: beacon.observe(status.healthy or status.state is State.MAINTENANCE))
+        yield watchers

@@ -1,13 +1,10 @@
-"""Every REST request and its answer on the tape, and what they show of the exchange's clock and health.
+"""Every REST request and its answer on the tape, and what they show of the exchange's health.
 
 Knows the writer and the count of what it refused. Must not know what was asked. What is asked before there is a tape
 (is there such a market?) is kept and becomes the first REST records of the session.
 """
 
 import threading
-import time
-from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from capture.status import RestStatus
@@ -25,16 +22,14 @@ _REFUSED: Final = (401, 403)
 class AnswerLog:
     """Give it to the REST client as `taken`; any thread. lost: answers that are not on the tape and never will be."""
 
-    def __init__(self, wall_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self) -> None:
         self.lost = 0
         self.key_refused = False
-        self._wall_ns = wall_ns
         self._lock = threading.Lock()
         self._writer: TapeWriter | None = None
         self._early: list[RestCall] = []
         self._calls = self._failed = 0
         self._error = ""
-        self._offset_s: float | None = None
 
     def __call__(self, call: RestCall) -> None:
         """Put a call on the tape. A disk that refuses is the writer's to report; here the answer counts as lost."""
@@ -56,10 +51,11 @@ class AnswerLog:
             self._early.clear()
             self._writer = writer
 
-    def status(self, *, paused: bool) -> RestStatus:
-        """What is to be said of the REST side."""
+    def status(self, *, paused: bool, clock_offset_ns: int | None) -> RestStatus:
+        """What is to be said of the REST side, with what others know of it."""
+        offset_s = None if clock_offset_ns is None else round(clock_offset_ns / SECOND_NS, 1)
         return RestStatus(
-            calls=self._calls, failed=self._failed, error=self._error, paused=paused, clock_offset_s=self._offset_s
+            calls=self._calls, failed=self._failed, error=self._error, paused=paused, clock_offset_s=offset_s
         )
 
     def _append(self, writer: TapeWriter, call: RestCall) -> None:
@@ -70,22 +66,10 @@ class AnswerLog:
 
     def _note(self, call: RestCall) -> None:
         self._calls += 1
-        is_fine = 200 <= call.status < 300
-        if is_fine:
+        if 200 <= call.status < 300 and not call.error:
             self._error = ""
         elif call.status != 404:  # an answer like any other: there is no such thing
             self._failed += 1
             self._error = f"{call.method} {call.path.partition('?')[0]}: {call.error or f'HTTP {call.status}'}"
         if call.status:
             self.key_refused = call.status in _REFUSED
-        if call.date and not call.age_s:
-            self._offset_s = _offset_s(call, self._wall_ns()) if is_fine else self._offset_s
-
-
-def _offset_s(call: RestCall, now_ns: int) -> float | None:
-    """The exchange's clock minus ours in seconds, to about half a second: a Date header names whole seconds."""
-    try:
-        told_s = parsedate_to_datetime(call.date).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return round(told_s + 0.5 - (now_ns - call.took_ns / 2) / SECOND_NS, 1)

@@ -1,7 +1,7 @@
-"""What the fold over the log leaves for the daemon's other threads: news of markets, and what was counted.
+"""What the fold over the log leaves for the daemon's other threads: news of markets.
 
-Knows which messages concern them. Must not know what they do with it. It is called for every record, in the fold's own
-thread, so it only sorts and counts.
+Knows which messages concern them. Must not know what they do with it. It is called for every record, so it only sorts
+and counts.
 """
 
 import threading
@@ -22,34 +22,26 @@ _LAST_FRAME: Final = int(Kind.FRAME_CLOSE)
 
 
 class Inbox:
-    """Give it to the deck as `on_step`. frames, bytes: received in this session. gaps: opened in this session."""
+    """Give it to the deck as `on_step`. bytes: of all frames received in this session."""
 
     def __init__(self) -> None:
-        self.frames = 0
         self.bytes = 0
-        self.gaps = 0
         self._news: deque[News] = deque(maxlen=CAPACITY)
         self._lock = threading.Lock()
         self._may_have_missed = False
-        self._last_gap = 0
 
     def __call__(self, record: Record, step: Step) -> None:
         """Take note of a record and what it did."""
         if record.kind <= _LAST_FRAME:
-            self.frames += 1
             self.bytes += len(record.payload)
             message = step.message
             if isinstance(message, _NEWS):
                 with self._lock:
                     self._may_have_missed = self._may_have_missed or len(self._news) == CAPACITY
                     self._news.append(message)
-        for gap in step.gaps:
-            if gap.number > self._last_gap:
-                self._last_gap = gap.number
-                self.gaps += 1
-            if gap.until_ns is not None:
-                with self._lock:
-                    self._may_have_missed = True
+        if any(gap.until_ns is not None for gap in step.gaps):
+            with self._lock:
+                self._may_have_missed = True
 
     def take(self) -> tuple[list[News], bool]:
         """The news since the last call, oldest first, and whether some may have been missed: a gap has closed."""

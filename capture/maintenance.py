@@ -4,10 +4,20 @@ Knows how often to ask and what answers mean. Must not know sockets: a pause is 
 message for it (protocol 16.2), and connections that break meanwhile are repaired by others as ever.
 """
 
+import contextlib
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core.records import Kind, StoredGap
+from capture.api import Api
+from capture.tape.errors import TapeError
+from capture.tape.writer import TapeWriter
+from core.answers import Schedule
+from core.errors import AuthError, ExchangeError
+from core.hours import is_pause_scheduled
+from core.records import Kind, StoredGap, encode_payload
 from core.times import SECOND_NS
 
 REASON: Final = "maintenance"
@@ -71,3 +81,78 @@ def _detail(answer: Answer) -> str:
     else:
         what = "trading is paused" if answer.is_exchange_active else "the exchange is paused"
     return what + (", as scheduled" if answer.is_scheduled else ", outside its schedule")
+
+
+class Poller:
+    """Asks for status and schedule in a thread of its own, and appends what follows. is_paused: as of the last answer.
+
+    problem: a fault of our own, "" = none. It never gives up: what goes wrong is asked again.
+    """
+
+    def __init__(self, api: Api, writer: TapeWriter, wall_ns: Callable[[], int] = time.time_ns) -> None:
+        self._api = api
+        self._writer = writer
+        self._wall_ns = wall_ns
+        self.problem = ""
+        self._pause = Pause()
+        self._schedule: Schedule | None = None
+        self._schedule_due_ns = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="status-poller", daemon=True)
+
+    @property
+    def is_paused(self) -> bool:
+        """True while the exchange is paused."""
+        return self._pause.is_on
+
+    def start(self) -> None:
+        """Go on by itself from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more; returns at once. A request that is under way has to be ended by who owns the client."""
+        self._ending.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until it has ended, for so long at most."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def round(self) -> int:
+        """Ask what is due; when to do so again (Unix ns)."""
+        now_ns = self._wall_ns()
+        if now_ns >= self._schedule_due_ns:
+            self._ask_schedule(now_ns)
+        record = self._pause.observe(self._ask_status(), self._wall_ns())
+        if record is not None:
+            kind, gap = record
+            with contextlib.suppress(TapeError):  # the writer tells of its outage itself, and covers this one
+                self._writer.append(kind, encode_payload(gap))
+        return self._pause.next_ns(now_ns)
+
+    def _run(self) -> None:
+        wait_s = 0.0
+        while not self._ending.wait(wait_s):
+            try:
+                due_ns = self.round()
+            except Exception as error:  # a fault of our own here must not leave a pause open or unseen for ever
+                self.problem = f"fault while asking for the exchange's status: {error!r}; please report it"
+                due_ns = self._wall_ns() + ACTIVE_NS
+            wait_s = max(due_ns - self._wall_ns(), 0) / SECOND_NS
+
+    def _ask_schedule(self, now_ns: int) -> None:
+        self._schedule_due_ns = now_ns + ACTIVE_NS
+        with contextlib.suppress(ExchangeError, AuthError):
+            self._schedule = self._api.schedule()
+            self._schedule_due_ns = now_ns + SCHEDULE_NS
+
+    def _ask_status(self) -> Answer:
+        try:
+            status = self._api.status()
+        except (ExchangeError, AuthError):
+            status = None
+        now_ns = self._wall_ns()
+        is_scheduled = is_pause_scheduled(self._schedule, now_ns)
+        if status is None:
+            return Answer(None, None, is_scheduled)
+        return Answer(status.is_exchange_active, status.is_trading_active, is_scheduled)
