@@ -69,7 +69,8 @@ class CatalogueServer:
 
     markets: bodies by ticker. series: the tickers there are; events are those of the markets, under the series before
     their first hyphen. created: Unix seconds by ticker, 0 where it has none. refuse: status of every answer, 0 = none.
-    unlisted: markets that GET /markets leaves out. asked: the paths so far, with their queries.
+    unlisted: markets that GET /markets leaves out. archived: those that only the archive has. asked: the paths so far,
+    with their queries.
     """
 
     def __init__(self, *markets: dict[str, Any], page: int = 1_000) -> None:
@@ -78,9 +79,11 @@ class CatalogueServer:
         self.created: dict[str, int] = {}
         self.refuse = 0
         self.unlisted: set[str] = set()
+        self.archived: set[str] = set()
         self.active = (True, True)
         self.schedule: dict[str, Any] = {"standard_hours": [], "maintenance_windows": []}
         self.asked: list[str] = []
+        self.heard = threading.Condition()
         self.page = page
         outer = self
 
@@ -88,7 +91,9 @@ class CatalogueServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                outer.asked.append(self.path.removeprefix(PREFIX))
+                with outer.heard:
+                    outer.asked.append(self.path.removeprefix(PREFIX))
+                    outer.heard.notify_all()
                 status, body = outer.answer(self.path)
                 content = json.dumps(body).encode()
                 self.send_response(status)
@@ -116,6 +121,11 @@ class CatalogueServer:
         self._server.server_close()
         self._thread.join(10)
 
+    def wait_asked(self, path: str, timeout_s: float) -> None:
+        """Wait until somebody has asked for that path."""
+        with self.heard:
+            assert self.heard.wait_for(lambda: path in self.asked, timeout_s), self.asked
+
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """Status and body."""
         parts = urlsplit(path.removeprefix(PREFIX))
@@ -130,7 +140,9 @@ class CatalogueServer:
                 return 200, {"schedule": self.schedule}
             case ["markets"]:
                 return 200, self._listing(query)
-            case ["markets", ticker] if ticker in self.markets:
+            case ["markets", ticker] if ticker in self.markets and ticker not in self.archived:
+                return 200, {"market": self.markets[ticker]}
+            case ["historical", "markets", ticker] if ticker in self.archived:
                 return 200, {"market": self.markets[ticker]}
             case ["events", ticker] if self._of_event(ticker):
                 return 200, {"event": self._event(ticker), "markets": self._of_event(ticker)}
@@ -148,7 +160,7 @@ class CatalogueServer:
 
     def _fits(self, ticker: str, body: dict[str, Any], query: dict[str, str]) -> bool:
         return (
-            ticker not in self.unlisted
+            ticker not in self.unlisted | self.archived
             and ("tickers" not in query or ticker in query["tickers"].split(","))
             and query.get("series_ticker", ticker.partition("-")[0]) == ticker.partition("-")[0]
             and query.get("event_ticker", body["event_ticker"]) == body["event_ticker"]

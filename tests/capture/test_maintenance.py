@@ -1,9 +1,19 @@
 """Pauses of the exchange as gaps of their own reason."""
 
-import pytest
+from collections.abc import Iterator
+from pathlib import Path
 
-from capture.maintenance import ACTIVE_NS, PAUSED_NS, Answer, Pause
-from core.records import Kind, StoredGap
+import pytest
+from catalogue_server import CatalogueServer
+
+from capture.answer_log import AnswerLog
+from capture.api import Api
+from capture.environments import environment
+from capture.maintenance import ACTIVE_NS, PAUSED_NS, SCHEDULE_NS, Answer, Pause, Poller
+from capture.rest import RestClient, RestOptions
+from capture.tape.reader import Tape
+from capture.tape.writer import TapeWriter
+from core.records import Kind, Session, StoredGap, decode_gap, decode_rest
 from core.times import SECOND_NS
 
 NOW_NS = 1_786_410_000 * SECOND_NS
@@ -64,3 +74,103 @@ def test_an_active_exchange_within_a_scheduled_pause_is_active() -> None:
 def test_an_answer_that_says_nothing_of_trading_is_taken_for_active() -> None:
     pause = Pause()
     assert pause.observe(Answer(True, None, is_scheduled=False), NOW_NS) is None
+
+
+@pytest.fixture
+def exchange() -> Iterator[CatalogueServer]:
+    """An exchange that is active."""
+    with CatalogueServer() as server:
+        yield server
+
+
+class Stage:
+    """A poller at work on a real tape; now_ns is its clock."""
+
+    def __init__(self, exchange: CatalogueServer, path: Path) -> None:
+        self.now_ns = NOW_NS
+        self.path = path
+        self.writer = TapeWriter.create(path, "test", Session("s", "test"))
+        answers = AnswerLog()
+        answers.attach(self.writer)
+        client = RestClient(environment(exchange.url), None, answers, RestOptions(max_tries=1))
+        self.poller = Poller(Api(client), self.writer, lambda: self.now_ns)
+
+    def gaps(self) -> list[tuple[Kind, StoredGap]]:
+        """The gaps on the tape."""
+        found = [r for r in Tape.open(self.path).records() if r.kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE)]
+        return [(Kind(record.kind), decode_gap(record.payload)) for record in found]
+
+
+@pytest.fixture
+def stage(exchange: CatalogueServer, tmp_path: Path) -> Iterator[Stage]:
+    """Polling has not begun."""
+    made = Stage(exchange, tmp_path / "tape")
+    yield made
+    made.writer.close()
+
+
+def test_status_and_schedule_are_on_the_tape_the_schedule_once_an_hour(exchange: CatalogueServer, stage: Stage) -> None:
+    assert stage.poller.round() == NOW_NS + ACTIVE_NS
+    stage.now_ns += ACTIVE_NS
+    stage.poller.round()
+    assert exchange.asked == ["/exchange/schedule", "/exchange/status", "/exchange/status"]
+    stage.now_ns = NOW_NS + SCHEDULE_NS
+    stage.poller.round()
+    assert exchange.asked[3:] == ["/exchange/schedule", "/exchange/status"]
+    rest = [decode_rest(r.payload) for r in Tape.open(stage.path).records() if r.kind == Kind.REST]
+    assert len(rest) == 5
+    assert stage.gaps() == []
+
+
+def test_a_pause_is_a_gap_on_the_tape_until_the_exchange_is_active_again(
+    exchange: CatalogueServer, stage: Stage
+) -> None:
+    stage.poller.round()
+    exchange.active = (True, False)
+    stage.now_ns += ACTIVE_NS
+    assert stage.poller.round() == stage.now_ns + PAUSED_NS
+    assert stage.poller.is_paused
+    exchange.active = (True, True)
+    stage.now_ns += PAUSED_NS
+    stage.poller.round()
+    assert not stage.poller.is_paused
+    assert stage.gaps() == [
+        (
+            Kind.GAP_OPEN,
+            StoredGap("maintenance", from_ns=NOW_NS, detail="trading is paused, outside its schedule"),
+        ),
+        (Kind.GAP_CLOSE, StoredGap("maintenance", until_ns=stage.now_ns)),
+    ]
+
+
+def test_the_announced_window_makes_an_unreachable_exchange_a_pause(exchange: CatalogueServer, stage: Stage) -> None:
+    exchange.schedule["maintenance_windows"] = [
+        {"start_datetime": "2026-08-11T00:30:00Z", "end_datetime": "2026-08-11T01:30:00Z"}
+    ]
+    stage.poller.round()
+    assert not stage.poller.is_paused, "it answers that it is active"
+    exchange.refuse = 404
+    stage.now_ns += ACTIVE_NS
+    stage.poller.round()
+    assert [gap.detail for _, gap in stage.gaps()] == ["no answer, as scheduled"]
+
+
+def test_an_unreachable_exchange_outside_any_window_is_no_pause(exchange: CatalogueServer, stage: Stage) -> None:
+    exchange.refuse = 404
+    stage.poller.round()
+    assert not stage.poller.is_paused
+    assert stage.gaps() == []
+
+
+def test_a_tape_that_takes_nothing_does_not_end_polling(exchange: CatalogueServer, stage: Stage) -> None:
+    exchange.active = (False, False)
+    stage.writer.close()
+    assert stage.poller.round() == NOW_NS + PAUSED_NS
+
+
+def test_it_polls_by_itself_and_stops_when_told(exchange: CatalogueServer, stage: Stage) -> None:
+    stage.poller.start()
+    exchange.wait_asked("/exchange/status", 20)
+    stage.poller.stop()
+    stage.poller.join(20)
+    assert stage.poller.problem == ""
