@@ -161,18 +161,18 @@ class LocalExchange:
 
 def run(venue: Venue, options: ServerOptions, ready: Callable[[Server], None]) -> None:
     """Serve on this thread until SIGTERM or SIGINT; `ready` is called once, when clients can connect."""
+    asyncio.run(_serve_until_signal(venue, options, ready))
 
-    async def serve() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        server = Server(venue, options)
-        await server.start()
-        ready(server)
-        await _play_until(server, venue, stop, lambda: None)
 
-    asyncio.run(serve())
+async def _serve_until_signal(venue: Venue, options: ServerOptions, ready: Callable[[Server], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(venue, options)
+    await server.start()
+    ready(server)
+    await _play_until(server, venue, stop, lambda: None)
 
 
 async def _play_until(server: Server, venue: Venue, stop: asyncio.Event, played: Callable[[], None]) -> None:

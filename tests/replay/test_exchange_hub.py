@@ -3,80 +3,21 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
 
 import pytest
-from exchange_venue import MARKETS, ScriptedVenue, delta, lifecycle, market_id, ticker, trade
-from frame_shapes import faults_of
+from exchange_venue import MARKETS, delta, lifecycle, market_id, ticker, trade
+from hub_table import NOW_NS, Table, error, kinds, places
 
-from replay.exchange.hub import Hub
 from replay.exchange.lobby import ROOM_FRAMES
-from replay.exchange.options import RECORDED, Limits, ServerOptions
+from replay.exchange.options import RECORDED, Limits
 from replay.exchange.port import FILL, GROUPS, Publication, Template
-from replay.exchange.replies import ERRORS
-from replay.exchange.sessions import Session
 
-NOW_NS: Final = 1_795_435_200_000_000_000
 A, B, C = MARKETS
-
-
-class Table:
-    """A hub with sessions at it, and what each was sent."""
-
-    def __init__(self, **options: Any) -> None:
-        self.venue = ScriptedVenue()
-        self.hub = Hub(self.venue, ServerOptions(keep_frames=True, **options), lambda: NOW_NS)
-        self.session = self.join()
-
-    def join(self, account: str = "trader") -> Session:
-        return self.hub.lobby.join(account, lambda: None)
-
-    def send(self, cmd: str, session: Session | None = None, number: int = 1, **params: Any) -> list[dict[str, Any]]:
-        """A command and everything that was queued by it."""
-        body = {"id": number, "cmd": cmd, **({"params": params} if params else {})}
-        return self.raw(json.dumps(body), session)
-
-    def raw(self, text: str | bytes, session: Session | None = None) -> list[dict[str, Any]]:
-        self.hub.receive(session or self.session, text)
-        return self.queued(session)
-
-    def queued(self, session: Session | None = None) -> list[dict[str, Any]]:
-        """What is queued for a session; every frame must have the shape that the protocol gives it."""
-        out = (session or self.session).out
-        before = len(out.kept)
-        while out.take(0):
-            pass
-        frames = [json.loads(frame.payload) for frame in out.kept[before:]]
-        for frame in frames:
-            assert faults_of(frame) == [], frame
-            keys = [key for key in ("type", "id", "sid", "seq", "msg", "sending_ts_ms") if key in frame]
-            assert list(frame) == keys
-        return frames
-
-    def publish(self, *publications: Publication) -> None:
-        for publication in publications:
-            self.hub.publish(publication)
 
 
 @pytest.fixture
 def table() -> Table:
     return Table()
-
-
-def kinds(frames: list[dict[str, Any]]) -> list[str]:
-    return [frame["type"] for frame in frames]
-
-
-def places(frames: list[dict[str, Any]]) -> list[tuple[int | None, int | None]]:
-    return [(frame.get("sid"), frame.get("seq")) for frame in frames]
-
-
-def error(frames: list[dict[str, Any]]) -> int:
-    """The code of the only frame, which must be an error with its own text."""
-    (frame,) = frames
-    assert frame["msg"]["msg"] == ERRORS[frame["msg"]["code"]]
-    code: int = frame["msg"]["code"]
-    return code
 
 
 # ------------------------------------------------------------------ subscribe
@@ -281,85 +222,7 @@ def test_indices_are_a_filter_of_their_own(table: Table) -> None:
     assert error(table.send("update_subscription", sid=1, action="subscribe_underlyings")) == 28
 
 
-# ------------------------------------------------------------------ errors
-
-
-@pytest.mark.parametrize(
-    ("text", "code", "number"),
-    [
-        ("not json", 1, None),
-        ("[1,2]", 1, None),
-        ("7", 1, None),
-        ("", 1, None),
-        (b"\xff\xfe", 1, None),
-        ('{"id":"one","cmd":"subscribe"}', 11, None),
-        ('{"id":-1,"cmd":"subscribe"}', 11, None),
-        ('{"id":true,"cmd":"subscribe"}', 11, None),
-        ('{"id":5}', 5, 5),
-        ('{"id":5,"cmd":"dance"}', 5, 5),
-        ('{"id":5,"cmd":["subscribe"]}', 5, 5),
-        ('{"id":5,"cmd":"subscribe"}', 2, 5),
-        ('{"id":5,"cmd":"subscribe","params":[]}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{}}', 3, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":[]}}', 3, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":"trade"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":[1]}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["orderbook_delta"]}}', 14, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["trade"],"market_tickers":[]}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["trade"],"market_tickers":"A"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["trade"],"market_ticker":7}}', 11, 5),
-        (
-            '{"id":5,"cmd":"subscribe","params":{"channels":["trade"],"market_ticker":"A","market_tickers":["A"]}}',
-            11,
-            5,
-        ),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["ticker"],"market_ticker":"A","market_id":"b"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["trade"],"market_id":"b"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["trade"],"use_yes_price":"yes"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["communications"],"user_filter":"all"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":0}}', 19, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["communications"],"shard_key":0}}', 20, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":4,"shard_key":4}}', 21, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":101,"shard_key":1}}', 22, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["communications"],"shard_factor":"4"}}', 11, 5),
-        ('{"id":5,"cmd":"subscribe","params":{"channels":["orderbook"]}}', 8, 5),
-        ('{"id":5,"cmd":"unsubscribe"}', 2, 5),
-        ('{"id":5,"cmd":"unsubscribe","params":{}}', 4, 5),
-        ('{"id":5,"cmd":"unsubscribe","params":{"sids":[]}}', 4, 5),
-        ('{"id":5,"cmd":"unsubscribe","params":{"sids":["1"]}}', 11, 5),
-        ('{"id":5,"cmd":"unsubscribe","params":{"sids":[9]}}', 7, 5),
-        ('{"id":5,"cmd":"update_subscription"}', 2, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"action":"add_markets","market_ticker":"A"}}', 12, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"sids":[1],"action":"add_markets"}}', 12, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sids":[1,2],"action":"add_markets"}}', 12, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sids":[],"action":"add_markets"}}', 12, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":"1","action":"add_markets"}}', 11, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1}}', 15, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"action":"juggle"}}', 13, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"action":{}}}', 13, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"action":"add_markets"}}', 14, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"action":"get_snapshot"}}', 14, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":9,"action":"get_snapshot","market_ticker":"A"}}', 7, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"action":"get_snapshot","market_ticker":"A"}}', 13, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":2,"action":"add_markets","market_ticker":"A"}}', 13, 5),
-        ('{"id":5,"cmd":"update_subscription","params":{"sid":1,"action":"add_markets","market_id":"b"}}', 11, 5),
-    ],
-)
-def test_a_command_that_makes_no_sense_is_answered_by_its_error(
-    table: Table, text: str | bytes, code: int, number: int | None
-) -> None:
-    table.send("subscribe", channels=["trade", "market_lifecycle_v2"])
-    frames = table.raw(text)
-    assert error(frames) == code
-    assert frames[0].get("id") == number
-    assert places(frames) == [(None, None)]
-
-
-def test_an_unscoped_error_takes_no_slot(table: Table) -> None:
-    table.send("subscribe", channels=["trade"])
-    table.send("update_subscription", sid=1, action="juggle")
-    table.publish(trade(A, 1))
-    assert places(table.queued()) == [(1, 1)]
+# ------------------------------------------------------------------ limits
 
 
 def test_too_many_markets_are_an_error_of_the_subscription() -> None:
