@@ -129,14 +129,13 @@ class Stream:
     and all waiting is done outside of it.
     """
 
-    __slots__ = ("_closing", "_is_closed", "_readable", "_socket", "_using")
+    __slots__ = ("_closing", "_readable", "_socket", "_using")
 
     def __init__(self, connected: socket.socket) -> None:
         """Takes over a socket that does not block."""
         self._socket = connected
         self._using = threading.Lock()
         self._closing = threading.Lock()
-        self._is_closed = False
         self._readable = select.poll()
         self._readable.register(connected, select.POLLIN)
 
@@ -176,16 +175,13 @@ class Stream:
 
     def cut(self) -> None:
         """End both directions at once; whoever reads or writes finds out immediately. Any thread."""
-        with self._closing:
-            if not self._is_closed:
-                with contextlib.suppress(OSError):
-                    # Not SSLSocket's own, which would let a reader have what is still encrypted as if it were plain.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        with self._closing, contextlib.suppress(OSError):
+            # Not SSLSocket's own, which would let a reader have what is still encrypted as if it were plain.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Give the descriptor back. Only when no other thread reads or writes."""
-        with self._closing:
-            self._is_closed = True
+        with self._closing:  # or a cut could hit another file that got the number of ours
             self._socket.close()
 
     def _wait(self, events: int, wait_s: float) -> None:

@@ -246,10 +246,9 @@ class Wire:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye; any thread. `run` goes on taking what still comes until the peer has answered, or close_s."""
-        wait_s = self._limits.close_s
-        self._closing_until_s = since_boot_s() + wait_s
+        self._closing_until_s = since_boot_s() + self._limits.close_s
         with contextlib.suppress(WireRefused):
-            self._transmit(Kind.SENT_CLOSE, ABNF.OPCODE_CLOSE, _CODE.pack(code) + reason.encode()[:123], wait_s)
+            self._transmit(Kind.SENT_CLOSE, ABNF.OPCODE_CLOSE, _CODE.pack(code) + reason.encode()[:123])
 
     def abort(self) -> None:
         """End it now; any thread, in any state: `connect` raises, `run` hands over what it has read and returns."""
@@ -354,11 +353,8 @@ class Wire:
             return WireEnd(Cause.SEND, reason=self._fault)
         return end
 
-    def _transmit(self, kind: Kind, opcode: int, payload: bytes, wait_s: float = -1) -> None:
-        """Send one frame; wait_s: for others that are sending, -1 = as long as that takes."""
-        if not self._sending.acquire(timeout=wait_s):
-            raise WireRefused(0, "the connection is busy")
-        try:
+    def _transmit(self, kind: Kind, opcode: int, payload: bytes) -> None:
+        with self._sending:
             stream = self._stream
             if stream is None or self._frames is None or self._fault or self._close_sent:
                 raise WireRefused(0, self._fault or "the connection is not open")
@@ -369,8 +365,6 @@ class Wire:
                 stream.write(frame, self._limits.send_s)
             except OSError as error:  # part of the frame may have gone: whatever followed would be torn
                 self._fault = f"a frame could not be sent: {error.strerror or error}"
-        finally:
-            self._sending.release()
         if self._fault:
             stream.cut()
             raise WireRefused(0, self._fault)
