@@ -5,18 +5,28 @@ By a plain client here, and by the daemon that records, whose tape is then compa
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
 from imported import RECORDINGS, tape_of
 from listener import Listener, subscribe
 from tapes import needs_tapes
+from waiting import wait_for_condition
+from writing import session
 
+from capture.auth import Credentials
+from capture.deck import Deck
+from capture.environments import environment
 from capture.tape.reader import Tape
+from capture.tape.writer import TapeWriter
+from core.engine import Engine
 from core.messages import decode
 from core.messages.types import Base, ErrorReply, Ok, Subscribed, SubscriptionList, Unsubscribed
 from core.records import Kind
 from replay.exchange.local import LocalExchange
+from replay.exchange.options import ServerOptions
 from replay.exchange.playhead import MAX
 from replay.exchange.port import BOOK, TICKER, TRADE
 from replay.exchange.taped import TapedVenue
@@ -24,6 +34,7 @@ from replay.exchange.taped import TapedVenue
 NUMBERS: Final = re.compile(rb'"(?:sid|seq|id)":[0-9]+,?')
 """What a server gives its own of; in these recordings nothing else is written like this."""
 
+REPLY: Final = re.compile(rb'\{"type":"(?:subscribed|ok|error|unsubscribed)"')
 PATIENCE_S: Final = 200.0
 BIG: Final = ("gold15m/102000-00", "gold15m/102115-15", "btc15m/outage-22s")
 DISCONNECTS: Final = {"gold15m/102030-30": 1, "btc15m/outage-22s": 2}
@@ -84,3 +95,73 @@ def test_a_plain_client_receives_a_served_recording_byte_for_byte(name: str) -> 
         assert listener.wait(lambda listener: listener.data_frames >= published, PATIENCE_S)
         assert_received(listener, tape)
         assert len(listener.closes) == DISCONNECTS.get(name, 0)
+
+
+@contextmanager
+def recording(exchange: LocalExchange, path: Path, markets: tuple[str, ...]) -> Iterator[Deck]:
+    """The live deck recording these markets of an exchange, with its own times and limits."""
+    writer = TapeWriter.create(path, "demo", session())
+    place = environment(exchange.rest_url.removesuffix("/trade-api/v2"))
+    deck = Deck(writer, place, Credentials.load(exchange.environ()))
+    try:
+        deck.want(markets)
+        deck.start()
+        yield deck
+    finally:
+        deck.stop()
+        writer.close()
+
+
+class Counted:
+    """How many data frames a growing tape holds."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next_seq = 0
+        self.frames = 0
+
+    def __call__(self) -> int:
+        for record in Tape.open(self._path).records(self._next_seq):
+            self._next_seq = record.seq + 1
+            self.frames += record.kind == Kind.FRAME and REPLY.match(record.payload) is None
+        return self.frames
+
+
+def gaps_of(tape: Tape) -> list[str]:
+    """The reasons of all gaps, but for the one that the end of the last connection leaves."""
+    engine, reasons = Engine(), dict[int, str]()
+    for record in tape.records():
+        reasons |= {gap.number: gap.reason for gap in engine.step(record).gaps}
+    return list(reasons.values())[:-1]
+
+
+def assert_recorded_again(name: str, path: Path, speed: float) -> None:
+    """Serve a recording, record it, and compare the two tapes."""
+    tape = tape_of(name)
+    venue = TapedVenue.of(tape, speed=speed, settle_s=1.0)
+    with (
+        LocalExchange(venue, ServerOptions(dialect=venue.dialect)) as exchange,
+        recording(exchange, path, venue.markets()),
+    ):
+        assert exchange.wait_played(PATIENCE_S)
+        counted, published = Counted(path), venue.projector.published
+        wait_for_condition(lambda: counted() >= published, what=f"{published} frames on the second tape")
+    second = Tape.open(path)
+    expected, got = list(data_frames(tape)), list(data_frames(second))
+    assert len(got) == len(expected)
+    assert got == expected
+    assert gaps_of(second) == ["reconnect"] * DISCONNECTS.get(name, 0)
+
+
+@needs_tapes
+@pytest.mark.integration
+@EACH
+def test_a_served_recording_is_recorded_again_without_losing_a_frame(name: str, tmp_path: Path) -> None:
+    assert_recorded_again(name, tmp_path / "second", MAX)
+
+
+@needs_tapes
+@pytest.mark.integration
+@pytest.mark.slow
+def test_the_busiest_recording_is_recorded_at_ten_times_its_speed_with_no_gap(tmp_path: Path) -> None:
+    assert_recorded_again("gold15m/102115-15", tmp_path / "second", 10.0)

@@ -75,7 +75,7 @@ class Playhead:
             self._steps -= 1
             self._at_ns, self._at_s = now_ns, _loop_s()
             if not self._steps:
-                self._end_steps()
+                self.end()
             return True
         if self._paused or self._wait_s(now_ns) > EARLY_S:
             return False
@@ -91,10 +91,6 @@ class Playhead:
                 return False
             await self._sleep(None if self._paused else self._wait_s(now_ns))
         return True
-
-    def end(self) -> None:
-        """There is nothing left to play: steps that are waited for find nothing."""
-        self._end_steps()
 
     def rebase(self) -> None:
         """The next record is due when it comes, and the pace counts from there."""
@@ -171,7 +167,8 @@ class Playhead:
         if self._waiter is not None:
             _finish(self._waiter)
 
-    def _end_steps(self) -> None:
+    def end(self) -> None:
+        """Whoever waits for steps is let go: they were played, or there is nothing left to play."""
         self._steps = 0
         for done in self._stepped:
             _finish(done)

@@ -77,7 +77,7 @@ class Position:
         self._origins: dict[tuple[int, int], tuple[str, bool]] = {}
         self._carriers: dict[tuple[str, str], int] = {}
         self._channels: dict[str, None] = {}  # those that were published on
-        self._tickers: dict[str, bytes] = {}
+        self._tickers: dict[str, tuple[int, bytes]] = {}  # by market: the connection it came on, and the frame
         self._last_book = b""
         self._last_gap = 0
         self._closing: dict[int, Lost | None] = {}  # by connection; None = the recorder itself ends it
@@ -117,9 +117,13 @@ class Position:
         return Notation.of(self._last_book) if self._last_book else Notation()
 
     def ticker(self, market: str) -> Template | None:
-        """The latest ticker frame since play began or moved here."""
-        payload = self._tickers.get(market)
-        return None if payload is None else open_numbers(payload)
+        """The latest ticker frame of a connection that is not lost, since play began or moved here."""
+        found = self._tickers.get(market)
+        return None if found is None else open_numbers(found[1])
+
+    def ticker_connection(self, market: str) -> int:
+        """The connection that frame came on, -1 = there is none."""
+        return self._tickers.get(market, (-1, b""))[0]
 
     def loses(self, connection: int) -> bool:
         """Whether a connection is open, so that its replacement means that it was lost."""
@@ -153,7 +157,7 @@ class Position:
         elif self._carriers.setdefault((channel, market), connection) != connection:
             return Effect(left_out=REDUNDANT)
         elif kind is Ticker:
-            self._tickers[market] = payload
+            self._tickers[market] = connection, payload
         self._channels[channel] = None
         return Effect(publication=found, market=market)
 
@@ -176,7 +180,7 @@ class Position:
             case Kind.FRAME_BINARY:
                 return Effect(broadcast=record.payload, binary=True)
             case Kind.SESSION:
-                for kept in (self._carriers, self._closing, self._ended):
+                for kept in (self._carriers, self._tickers, self._closing, self._ended):
                     kept.clear()
                 lost = Lost()
             case Kind.OPENED if decode_opened(record.payload).replaces in self._ended:
@@ -204,12 +208,17 @@ class Position:
             self._last_gap = gap.number
             if gap.reason == RECONNECT:
                 lost = Lost()
-                self._carriers = {key: number for key, number in self._carriers.items() if number != gap.connection}
+                self._forget(gap.connection)
             elif gap.reason != STALL:
                 channel = self._origin(gap.connection, gap.sid)[0] if gap.sid else ""
                 count = (gap.got or 1) - (gap.expected or 0) if gap.reason == SEQUENCE else 1
                 skips += [(name, count) for name in ([channel] if channel else self._channels)]
         return lost, tuple(skips)
+
+    def _forget(self, connection: int) -> None:
+        """What came on a lost connection is old by the time clients are back."""
+        self._carriers = {key: number for key, number in self._carriers.items() if number != connection}
+        self._tickers = {market: kept for market, kept in self._tickers.items() if kept[0] != connection}
 
     def _origin(self, connection: int, sid: int) -> tuple[str, bool]:
         """(channel, use_yes_price) of a recorded subscription, ("", False) where the tape does not say."""

@@ -13,11 +13,12 @@ from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.errors import ConfigError
 from core.messages import Malformed, Message
-from core.records import Kind, Record, decode_opened
+from core.records import Kind
 from replay.exchange.attendance import Attendance
 from replay.exchange.frames import is_reply
+from replay.exchange.outages import NOBODY, Outages
 from replay.exchange.playhead import MAX, Playhead, format_speed
-from replay.exchange.port import Audience
+from replay.exchange.port import Audience, Template
 from replay.exchange.position import Effect, Lost, Position
 from replay.exchange.reel import Reel
 from replay.when import format_time
@@ -67,7 +68,6 @@ class Projector:
         self.playhead = Playhead(options.speed, paused=options.start == PAUSED)
         self.state = "waiting"
         self.published = 0
-        self.disconnects = 0
         self.left_out: dict[str, int] = {}
         self._tape = tape
         self._options = options
@@ -75,10 +75,7 @@ class Projector:
         self._audience: Audience | None = None
         self._attendance: Attendance | None = None
         self._turn = 0
-        self._fresh = True  # nothing was published since everybody was disconnected
-        self._awaited = 0  # subscriptions there were before everybody was disconnected
-        self._unsent = ""
-        self._doomed = -1
+        self._outages = Outages(options.patience_s)
         self._target: tuple[int | None, int | None] | None = None
         self._arrived: asyncio.Future[None] | None = None
         self._encore: asyncio.Task[None] | None = None
@@ -87,6 +84,7 @@ class Projector:
         """Play to the end of the tape. Raises TapeDamaged, TapeError. Afterwards `seek` plays on by itself."""
         self._audience = audience
         self._attendance = attendance = Attendance(audience, self._options.settle_s)
+        self._outages.attach(audience, attendance)
         await self._prelude()
         if self._options.start == ON_SUBSCRIPTION and not self.playhead.paused:
             await attendance.gather(1)
@@ -94,10 +92,16 @@ class Projector:
 
     def knows_book(self, market: str) -> bool:
         """Whether the book at the playhead is what clients should have: trusted, and nothing of it is on its way."""
-        if market == self._unsent:
+        outages = self._outages
+        if market == outages.unsent:
             return False
         view = self.position.book(market)
-        return view.trusted and view.owner is not None and view.owner[0] != self._doomed
+        return view.trusted and view.owner is not None and view.owner[0] != outages.doomed
+
+    def ticker(self, market: str) -> Template | None:
+        """The latest ticker frame at the playhead, None where it is of a connection that is lost."""
+        position = self.position
+        return None if position.ticker_connection(market) == self._outages.doomed else position.ticker(market)
 
     def go(self) -> None:
         """Go on, without waiting for anybody any longer."""
@@ -144,7 +148,7 @@ class Projector:
             "now_ns": now_ns,
             "time": format_time(now_ns),
             "published": self.published,
-            "disconnects": self.disconnects,
+            "disconnects": self._outages.count,
             "left_out": dict(sorted(self.left_out.items())),
         }
 
@@ -172,11 +176,13 @@ class Projector:
 
     async def _next(self) -> None:
         record, now_ns, message = self._reel.ready[0]
-        if self._awaited and record.kind == _TEXT:
-            await self._regather(now_ns)
+        outages = self._outages
+        if outages.awaited and record.kind == _TEXT:
+            await outages.regather()
+            self.playhead.forgive(now_ns)
         if not self.playhead.is_due(now_ns):
             if record.kind == Kind.OPENED:
-                self._foresee(record)
+                outages.foresee(record, self.position)
             if not await self.playhead.reach(now_ns):
                 return
         self._reel.ready.popleft()
@@ -199,7 +205,7 @@ class Projector:
         if effect.publication is None and effect.broadcast is None:
             return
         self.published += 1
-        self._fresh = False
+        self._outages.is_fresh = False
 
     def _count(self, effect: Effect) -> None:
         if effect.left_out:
@@ -208,44 +214,23 @@ class Projector:
     async def _suffer(self, effect: Effect, now_ns: int) -> None:
         """What comes before the frame: the recorder lost its connection, or frames."""
         assert self._audience is not None, "nothing is played before there is an audience"
+        outages = self._outages
         if effect.lost is not None:
-            self._doomed = -1
-            if not self._fresh:
-                self._disconnect(effect.lost)
+            outages.doomed = NOBODY
+            if not outages.is_fresh:
+                outages.disconnect(effect.lost)
         for channel, count in effect.skips:
             self._audience.skip(channel, count)
-        if self._awaited and (effect.publication is not None or effect.broadcast is not None):
-            self._unsent = effect.market
-            await self._regather(now_ns)
-            self._unsent = ""
-
-    def _foresee(self, record: Record) -> None:
-        """A connection is going to be replaced: it was lost before the silence that comes now, not after it."""
-        replaces = decode_opened(record.payload).replaces
-        if not self._fresh and replaces and self.position.loses(replaces):
-            self._doomed = replaces
-            self._disconnect(Lost())
-
-    def _disconnect(self, lost: Lost) -> None:
-        assert self._audience is not None, "nothing is played before there is an audience"
-        self._awaited = max(self._awaited, self._audience.subscriptions)
-        self._fresh = True
-        self.disconnects += 1
-        self._audience.disconnect_all(lost.code, lost.reason)
-
-    async def _regather(self, now_ns: int) -> None:
-        """Wait for those who were disconnected: what comes next is what they missed."""
-        assert self._attendance is not None, "nothing is played before there is an audience"
-        await self._attendance.gather(self._awaited, self._options.patience_s)
-        self._awaited = 0
-        self.playhead.forgive(now_ns)
+        if outages.awaited and (effect.publication is not None or effect.broadcast is not None):
+            await outages.regather(effect.market)
+            self.playhead.forgive(now_ns)
 
     async def _breathe(self) -> None:
         audience, attendance = self._audience, self._attendance
         assert audience is not None and attendance is not None, "nothing is played before there is an audience"
         if self.playhead.speed == MAX:
             await audience.drained()
-            if not audience.subscriptions and self._options.start != AT_ONCE and not self._awaited:
+            if not audience.subscriptions and self._options.start != AT_ONCE and not self._outages.awaited:
                 await attendance.gather(1)
         await asyncio.sleep(0)
 
@@ -260,10 +245,10 @@ class Projector:
             await self._reel.close()
             self.position = position
             self._reel = Reel(self._tape, position.next_seq, position.timeline())
-            self._doomed = -1
+            self._outages.doomed = NOBODY
             self.playhead.rebase()
             if self._audience is not None and self._audience.subscriptions:
-                self._disconnect(MOVED)
+                self._outages.disconnect(MOVED)
             arrived.set_result(None)
         finally:
             self._arrived = None

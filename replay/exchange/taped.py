@@ -66,8 +66,8 @@ class TapedVenue:
         return notation.snapshot(self.book(market), how, market_id=market_id, yes_price=yes_price)
 
     def ticker(self, market: str) -> Template | None:
-        """The latest ticker frame that was played, since the playhead was last moved."""
-        return self.projector.position.ticker(market)
+        """The latest ticker frame since the playhead was last moved; None after a disconnect, as for a book."""
+        return self.projector.ticker(market)
 
     def market_of(self, market_id: str) -> str:
         """The ticker of a market's uuid, "" = unknown."""

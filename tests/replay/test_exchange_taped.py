@@ -2,67 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastloop import run
 from house import House
 from sample_tapes import SECOND, Script, story
+from showing import LEVELS, A, B, ask, books, frames, numbered, opened, show
 
 from core.errors import ConfigError
 from core.messages import BookSnapshot, decode
 from core.records import Coverage, Kind
-from replay.exchange.playhead import MAX
 from replay.exchange.port import BOOK, FILL, LIFECYCLE, TICKER, TRADE
 from replay.exchange.taped import TapedVenue
-
-A, B = "KXTEST-A", "KXTEST-B"
-LEVELS = [("0.4000", "10.00"), ("0.4550", "2.50")]
-
-
-def opened(**session: Any) -> Script:
-    """A recording that has just subscribed to books (sid 1) and trades (sid 2)."""
-    return Script(**session).session().opened().subscribed(1).subscribed(2, "trade")
-
-
-def books(script: Script, connection: int = 1) -> Script:
-    return script.snapshot(A, LEVELS, [("0.5000", "7.00")], connection=connection)
-
-
-def frames(script: Script) -> list[bytes]:
-    return [record.payload for record in script.records if record.kind == Kind.FRAME]
-
-
-def numbered(payload: bytes) -> Any:
-    """A frame with the numbers that a house gives to all of them."""
-    body = json.loads(payload)
-    return {**body, **{name: 1 for name in ("sid", "seq") if name in body}}
-
-
-Play = Callable[[TapedVenue, House], Awaitable[Any]]
-
-
-def show(script: Script, path: Path, play: Play | None = None, **options: Any) -> tuple[House, TapedVenue]:
-    """Play a recording to its end, or as `play` says."""
-    tape = script.tape(path)
-    seats: dict[str, Any] = {name: options.pop(name) for name in ("seats", "comes_s", "returns_s") if name in options}
-
-    async def main() -> tuple[House, TapedVenue]:
-        venue = TapedVenue.of(tape, **{"speed": MAX, **options})
-        house = House(**seats)
-        playing = asyncio.create_task(venue.play(house))
-        if play is not None:
-            await play(venue, house)
-        await playing
-        return house, venue
-
-    return run(main())
-
-
-async def ask(venue: TapedVenue, control: str, **arguments: Any) -> Mapping[str, Any]:
-    return await venue.controls[control](arguments)
 
 
 def test_every_data_frame_is_shown_in_order_byte_for_byte(tmp_path: Path) -> None:
@@ -169,7 +121,7 @@ def reconnect(silence_s: int = 12, **closing: Any) -> Script:
 def test_a_recorded_disconnect_disconnects_everybody_once(tmp_path: Path, closing: Any, words: str) -> None:
     house, venue = show(reconnect(**closing), tmp_path / "tape")
     disconnects = [line for line in house.log if line.startswith("disconnected")]
-    assert len(disconnects) == venue.projector.disconnects == 1
+    assert len(disconnects) == venue.projector.status()["disconnects"] == 1
     assert disconnects[0].startswith(words)
     assert len(house.shown) == 3
 
@@ -330,106 +282,31 @@ def test_the_latest_ticker_and_the_markets_ids_are_known(tmp_path: Path) -> None
     assert venue.markets() == (A,)
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_ticker_from_before_a_disconnect_is_not_given_after_it(tmp_path: Path, closed: bool) -> None:
+    ticker = {"type": "ticker", "sid": 4, "msg": {"market_ticker": A, "yes_bid_dollars": "0.4100"}}
+    script = opened().frame(ticker)
+    if closed:
+        script.closed(1)
+    books(script.wait(9 * SECOND).opened(2, replaces=1).subscribed(1, connection=2), 2).frame(ticker, 2)
+
+    async def look(venue: TapedVenue, house: House) -> None:
+        await house.until(lambda house: len(house.shown) == 1)
+        await asyncio.sleep(1)
+        assert house.log[1].startswith("disconnected")
+        assert venue.ticker(A) is None
+        await house.until(lambda house: len(house.shown) == 3)
+        assert venue.ticker(A) is not None
+
+    show(script, tmp_path / "tape", look, speed=1.0)
+
+
 def test_replies_look_like_the_frames_beside_them(tmp_path: Path) -> None:
     old = TapedVenue(books(opened()).tape(tmp_path / "old"))
     msg = {"market_ticker": A, "event_type": "settled"}
     stamped = {"type": "market_lifecycle_v2", "sid": 3, "seq": 1, "msg": msg, "sending_ts_ms": 1_786_410_000_123}
     new = TapedVenue(opened().frame(stamped).tape(tmp_path / "new"))
     assert (old.dialect, new.dialect) == ("recorded", "current")
-
-
-def test_pause_step_and_resume_say_where_they_are(tmp_path: Path) -> None:
-    script = books(opened())
-    for _ in range(9):
-        script.wait(SECOND).delta(A, "yes", "0.4100", "1.00")
-
-    async def moves(venue: TapedVenue, house: House) -> None:
-        await house.until(lambda house: len(house.shown) == 3)
-        paused = await ask(venue, "pause")
-        assert (paused["state"], paused["next_seq"], paused["published"]) == ("paused", 7, 3)
-        await asyncio.sleep(100)
-        assert len(house.shown) == 3
-        stepped = await ask(venue, "step", count=4)
-        assert (stepped["next_seq"], stepped["published"]) == (11, 7)
-        assert (await ask(venue, "speed", speed="max"))["speed"] == "max"
-        await ask(venue, "resume")
-
-    house, venue = show(script, tmp_path / "tape", moves, speed=1.0)
-    assert len(house.shown) == 10
-    ended = venue.projector.status()
-    assert (ended["state"], ended["next_seq"], ended["records"]) == ("ended", 14, 14)
-
-
-def test_seek_disconnects_everybody_and_the_books_are_those_of_the_place(tmp_path: Path) -> None:
-    script = story()
-    seq = next(record.seq for record in script.records if b'"trade-' in record.payload) + 20
-
-    async def seek(venue: TapedVenue, house: House) -> None:
-        await house.until(lambda house: len(house.shown) == 4)
-        await ask(venue, "pause")
-        moved = await ask(venue, "seek", seq=seq)
-        assert (moved["next_seq"], moved["state"]) == (seq, "paused")
-        assert house.log[-1].startswith("disconnected by 1012 the playhead was moved after 4")
-        book = venue.snapshot(A, yes_price=False)
-        await ask(venue, "seek", seq=0)
-        assert venue.snapshot(A, yes_price=False) is None
-        await ask(venue, "step", count=seq)
-        again = venue.snapshot(A, yes_price=False)
-        assert book is not None and again == book
-        await ask(venue, "resume")
-
-    house, venue = show(script, tmp_path / "tape", seek, speed=1.0)
-    assert venue.projector.state == "ended"
-    del house
-
-
-def test_seek_by_time_and_after_the_end(tmp_path: Path) -> None:
-    script = books(opened(step_ns=0))
-    for _ in range(9):
-        script.wait(SECOND).delta(A, "yes", "0.4100", "1.00")
-    tape = script.tape(tmp_path / "tape")
-
-    async def main() -> None:
-        venue, house = TapedVenue.of(tape, speed=MAX), House()
-        await venue.play(house)
-        assert venue.projector.state == "ended"
-        shown = len(house.shown)
-        moved = await ask(venue, "seek", time=str(script.records[0].at_ns + 4 * SECOND))
-        assert moved["next_seq"] == 9
-        await house.until(lambda house: len(house.shown) == shown + 5)
-
-    run(main())
-
-
-def test_steps_at_the_end_of_the_tape_return(tmp_path: Path) -> None:
-    async def step(venue: TapedVenue, house: House) -> None:
-        status = await ask(venue, "step", count=500)
-        assert status["state"] == "ended"
-        assert len(house.shown) == 1
-
-    _, venue = show(books(opened()), tmp_path / "tape", step, start="paused")
-    assert run(step_again(venue))["state"] == "ended"
-
-
-async def step_again(venue: TapedVenue) -> Mapping[str, Any]:
-    return await ask(venue, "step")
-
-
-@pytest.mark.parametrize(
-    ("control", "arguments", "words"),
-    [
-        ("step", {"count": 0}, "count 0 is not from 1"),
-        ("step", {"count": "many"}, "count 'many' is no whole number"),
-        ("speed", {"speed": "fast"}, "write 1, 10 or max"),
-        ("seek", {}, "either time or seq"),
-        ("seek", {"time": "end", "seq": 1}, "either time or seq"),
-        ("seek", {"seq": 1}, "does not play yet"),
-    ],
-)
-def test_controls_that_make_no_sense_are_refused(tmp_path: Path, control: str, arguments: Any, words: str) -> None:
-    venue = TapedVenue(books(opened()).tape(tmp_path / "tape"))
-    with pytest.raises(ConfigError, match=words):
-        run(venue.controls[control](arguments))  # type: ignore[arg-type]  # it is a coroutine
 
 
 def test_at_full_speed_a_tape_waits_while_nobody_is_there(tmp_path: Path) -> None:
