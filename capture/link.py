@@ -212,7 +212,9 @@ class Link:
             if self._max_tries and self._backoff.tries >= self._max_tries and not self._is_stopping:
                 state = LinkState.GAVE_UP
                 break
-            self._wait(wait_s)
+            self._state = LinkState.WAITING
+            if not self._is_stopping and not self._is_hurried:
+                self._wake.wait(wait_s)
         self._state = state
 
     def _once(self) -> float:
@@ -300,8 +302,3 @@ class Link:
         with contextlib.suppress(TapeError):
             self._append(Kind.FAULT, encode_payload(Fault(f"link {self.slot}", what)), 0)
         return self._backoff.next_s(1.0)
-
-    def _wait(self, wait_s: float) -> None:
-        self._state = LinkState.WAITING
-        if not self._is_stopping and not self._is_hurried:
-            self._wake.wait(wait_s)

@@ -103,10 +103,6 @@ class Peer:
         sid = self.sids.pop(channel)
         return _json({"type": "error", "sid": sid, "seq": self._next(sid), "msg": {"code": code, "msg": "over"}})
 
-    def renumber(self, channel: str) -> None:
-        """Begin a subscription's numbering anew, without a word."""
-        self.seq[self.sids[channel]] = 0
-
     def forget(self, channel: str) -> None:
         """End a subscription without a word."""
         del self.sids[channel]
