@@ -50,7 +50,8 @@ def resting_order(floor: Floor, account: Account, order_id: str) -> Order | Refu
         return refusals.NOT_FOUND
     if floor.pause_of(order.exchange_index) is Pause.EXCHANGE:
         return refusals.EXCHANGE_PAUSED
-    if floor.markets[order.market].status in OVER:
+    market = floor.markets.get(order.market)
+    if market is None or market.status in OVER:
         return refusals.MARKET_INACTIVE
     return order if order_id in account.resting else refusals.NOT_FOUND
 

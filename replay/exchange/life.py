@@ -140,17 +140,28 @@ class Life:
                 _halt(action, market, [order for order in _orders(market) if order.cancel_on_pause])
         action.commit()
 
+    def forget(self, market: str, now_ns: int) -> None:
+        """Drop a finalized market and what accounts had in it, so that an exchange can run for months."""
+        self._find(market, now_ns, MarketStatus.FINALIZED)
+        del self._floor.markets[market]
+        for account in self._floor.accounts.values():
+            account.holdings.pop(market, None)
+
     def do(self, due: Due) -> None:
         """Carry out what fell due, if it still holds; the floor's time is its instant."""
+        floor = self._floor
+        market = floor.markets.get(due.market)
         match due.task:
             case Task.EXPIRE:
-                _expire(self._floor, due)
-            case Task.OPEN:
-                _open(self._floor.markets[due.market], self._floor)
-            case Task.CLOSE:
-                _close(self._floor.markets[due.market], self._floor)
-            case Task.SETTLE:
-                _settle(self._floor.markets[due.market], self._floor)
+                _expire(floor, due)
+            case Task.OPEN if market is not None:
+                _open(market, floor)
+            case Task.CLOSE if market is not None:
+                _close(market, floor)
+            case Task.SETTLE if market is not None:
+                _settle(market, floor)
+            case _:
+                pass  # of a market that was forgotten since
 
     def _find(self, market: str, now_ns: int, *states: MarketStatus) -> Market:
         self._advance(now_ns)

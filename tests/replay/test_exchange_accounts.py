@@ -49,7 +49,7 @@ def test_payouts_below_a_cent_are_rounded_down() -> None:
     holding = Holding("M")
     holding.trade(Side.NO, 4000, 7)
     payout = holding.settle(6_667, 10_000)
-    assert (payout.paid, payout.kept) == (20_000, 3_331)
+    assert (payout.paid, payout.kept, holding.realized_pnl) == (20_000, 3_331, 20_000 - 28_000)
 
 
 def refused(exchange: Exchange, account: str, order: NewOrder) -> str:
@@ -121,6 +121,18 @@ def test_positions_are_told_with_cost_profit_fees_and_volume() -> None:
     maker = next(told for told in exchange.told(PositionChanged) if isinstance(told, PositionChanged))
     assert (maker.account, maker.position, maker.cost, maker.volume) == ("ann", -500, 2_800_000, 500)
     assert (maker.fees_paid, maker.position_fee_cost) == (21_600, 21_600)  # 0.02156 of fees, rounded to 0.0001
+
+
+def test_only_the_fees_of_what_is_still_held_belong_to_a_position() -> None:
+    exchange = Exchange("ann", "bob", fees=FeeTerms())
+    exchange.ask("ann", 5000, 1_000)
+    exchange.bid("ann", 4000, 5_000)
+    held = []
+    for side, price, count in ((BID, 5000, 1_000), (ASK, 4000, 500), (ASK, 4000, 1_000)):
+        exchange.take("bob", side, price, count)
+        (holding,) = exchange.engine.reads.holdings("bob")
+        held.append((holding.position, holding.fees_paid, holding.position_fee_cost))
+    assert held == [(1_000, 175_000, 175_000), (500, 259_000, 87_500), (-500, 427_000, 84_000)]
 
 
 def test_one_account_can_trade_in_many_markets_and_sees_its_portfolio_at_last_prices() -> None:

@@ -189,6 +189,23 @@ def test_a_determined_market_pays_after_its_timer(outcome: Outcome, ann: int, bo
     assert exchange.missing == 0
 
 
+def test_a_finalized_market_can_be_forgotten_and_others_live_on() -> None:
+    exchange = listed(at_s=20)
+    executed = exchange.ask("ann", 4400, 500, market="L")
+    exchange.bid("bob", 4400, 500, market="L")
+    life = exchange.engine.life
+    life.determine("L", YES_WINS, exchange.now_ns)
+    with pytest.raises(ValueError, match="must be finalized"):
+        life.forget("L", exchange.now_ns)
+    exchange.later(60)
+    life.forget("L", exchange.now_ns)
+    exchange.later(86_400)  # its planned close comes and finds nothing
+    assert exchange.engine.reads.markets() == ("M",)
+    assert exchange.engine.reads.holdings("bob") == ()
+    assert exchange.engine.cancel("ann", executed.order_id, exchange.now_ns) == refusals.MARKET_INACTIVE
+    assert exchange.missing == 0
+
+
 def test_determining_an_open_market_closes_it_first() -> None:
     exchange = listed(at_s=20)
     order = exchange.place("ann", ORDER)

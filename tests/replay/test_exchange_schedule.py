@@ -29,11 +29,11 @@ def test_what_is_due_comes_by_instant_then_by_kind_then_as_planned(plans: list[t
 
 def test_pruning_keeps_what_holds_in_order() -> None:
     schedule = Schedule()
-    for at_ns in (5, 3, 9, 1):
+    for at_ns in (1, 5, 2, 9, 7, 4):
         schedule.plan(at_ns, Task.OPEN, market=str(at_ns))
-    schedule.prune(lambda due: due.at_ns > 2)
-    assert len(schedule) == 3
-    assert [due.at_ns for due in iter(lambda: schedule.due(10), None)] == [3, 5, 9]
+    schedule.prune(lambda due: due.at_ns > 1)
+    assert len(schedule) == 5
+    assert [due.at_ns for due in iter(lambda: schedule.due(10), None)] == [2, 4, 5, 7, 9]
 
 
 def order(number: int, expiration_ns: int = 1_000) -> Order:
