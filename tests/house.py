@@ -17,13 +17,19 @@ class Shown(NamedTuple):
 
 
 class House(Audience):
-    """seats: subscriptions taken `returns_s` after the beginning and after each disconnect, None = never again."""
+    """seats: subscriptions taken at the beginning, and again after each disconnect (returns_s None = never again).
 
-    def __init__(self, seats: int = 1, *, comes_s: float = 0.0, returns_s: float | None = 0.5) -> None:
+    apart_s: so much later each of them comes back than the one before.
+    """
+
+    def __init__(
+        self, seats: int = 1, *, comes_s: float = 0.0, returns_s: float | None = 0.5, apart_s: float = 0.0
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._opened_s = self._loop.time()
         self._seats = seats
         self._returns_s = returns_s
+        self._apart_s = apart_s
         self._calls: list[Callable[[], None]] = []
         self._taken = 0
         self._changed = asyncio.Event()
@@ -32,9 +38,9 @@ class House(Audience):
         self.log: list[str] = []
         self._loop.call_later(comes_s, self.sit)
 
-    def sit(self) -> None:
-        """Everybody subscribes."""
-        self._taken = self._seats
+    def sit(self, count: int | None = None) -> None:
+        """So many have subscribed now, None = everybody."""
+        self._taken = self._seats if count is None else count
         self.log.append(f"subscribed at {self.now_s:g}")
         for call in self._calls:
             call()
@@ -70,8 +76,11 @@ class House(Audience):
     def disconnect_all(self, code: int = 0, reason: str = "") -> None:
         self.log.append(f"disconnected by {code} {reason}".rstrip() + f" after {len(self.shown)} at {self.now_s:g}")
         self._taken = 0
-        if self._returns_s is not None:
+        if self._returns_s is not None and not self._apart_s:
             self._loop.call_later(self._returns_s, self.sit)
+        elif self._returns_s is not None:
+            for place in range(self._seats):
+                self._loop.call_later(self._returns_s + place * self._apart_s, self.sit, place + 1)
 
     @property
     def subscriptions(self) -> int:

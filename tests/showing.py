@@ -15,6 +15,7 @@ from replay.exchange.playhead import MAX
 from replay.exchange.taped import TapedVenue
 
 A, B = "KXTEST-A", "KXTEST-B"
+HOUSE = ("seats", "comes_s", "returns_s", "apart_s")
 LEVELS = [("0.4000", "10.00"), ("0.4550", "2.50")]
 
 
@@ -43,7 +44,7 @@ Play = Callable[[TapedVenue, House], Awaitable[Any]]
 def show(script: Script, path: Path, play: Play | None = None, **options: Any) -> tuple[House, TapedVenue]:
     """Play a recording to its end, or as `play` says."""
     tape = script.tape(path)
-    seats: dict[str, Any] = {name: options.pop(name) for name in ("seats", "comes_s", "returns_s") if name in options}
+    seats: dict[str, Any] = {name: options.pop(name) for name in HOUSE if name in options}
 
     async def main() -> tuple[House, TapedVenue]:
         venue = TapedVenue.of(tape, **{"speed": MAX, **options})

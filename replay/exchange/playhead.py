@@ -97,9 +97,10 @@ class Playhead:
         self._at_s = None
 
     def forgive(self, now_ns: int) -> None:
-        """If the record with this time is late by now, the pace counts from it: no burst makes up for the wait."""
+        """If the record with this time is late by now, it is due now and the pace counts from it: no burst makes up
+        for what was waited for."""
         if self._wait_s(now_ns) < 0:
-            self.rebase()
+            self._at_ns, self._at_s = now_ns, _loop_s()
 
     def pause(self) -> None:
         """Stand still where it is, in the middle of a silence too."""

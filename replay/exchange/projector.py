@@ -5,6 +5,7 @@ Knows the order of things: what was lost, whom to wait for, which frame goes out
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -68,7 +69,7 @@ class Projector:
         self.playhead = Playhead(options.speed, paused=options.start == PAUSED)
         self.state = "waiting"
         self.published = 0
-        self.left_out: dict[str, int] = {}
+        self.left_out: Counter[str] = Counter()
         self._tape = tape
         self._options = options
         self._reel = Reel(tape)
@@ -149,7 +150,7 @@ class Projector:
             "time": format_time(now_ns),
             "published": self.published,
             "disconnects": self._outages.count,
-            "left_out": dict(sorted(self.left_out.items())),
+            "left_out": {name: count for name, count in sorted(self.left_out.items()) if name},
         }
 
     async def _prelude(self) -> None:
@@ -160,7 +161,7 @@ class Projector:
             if record.kind == Kind.FRAME_BINARY or _is_data(message):
                 return
             reel.ready.popleft()
-            self._count(self.position.step(record, message))
+            self.left_out[self.position.step(record, message).left_out] += 1
 
     async def _run(self) -> None:
         self.state = "playing"
@@ -201,15 +202,12 @@ class Projector:
             audience.publish(effect.publication)
         elif effect.broadcast is not None:
             audience.broadcast(effect.broadcast, binary=effect.binary)
-        self._count(effect)
+        if effect.left_out:
+            self.left_out[effect.left_out] += 1
         if effect.publication is None and effect.broadcast is None:
             return
         self.published += 1
         self._outages.is_fresh = False
-
-    def _count(self, effect: Effect) -> None:
-        if effect.left_out:
-            self.left_out[effect.left_out] = self.left_out.get(effect.left_out, 0) + 1
 
     async def _suffer(self, effect: Effect, now_ns: int) -> None:
         """What comes before the frame: the recorder lost its connection, or frames."""

@@ -132,6 +132,24 @@ def test_what_comes_after_a_disconnect_waits_until_everybody_has_subscribed_agai
     assert [shown.at_s for shown in house.shown] == [0.25, 7.5, 7.5]
 
 
+def test_all_of_them_are_waited_for_however_far_apart_they_come(tmp_path: Path) -> None:
+    house, _ = show(reconnect(), tmp_path / "tape", seats=3, returns_s=1.0, apart_s=4.0)
+    assert house.log[-1] == "subscribed at 9.25"
+    assert [shown.at_s for shown in house.shown] == [0.25, 9.5, 9.5]
+
+
+def test_the_goodbye_of_the_recorder_at_the_end_disconnects_nobody(tmp_path: Path) -> None:
+    script = books(opened()).put(Kind.SENT_CLOSE, b"\x03\xe8", 1).put(Kind.FRAME_CLOSE, b"\x03\xe8", 1).closed(1)
+    house, _ = show(script.stop(), tmp_path / "tape")
+    assert house.log == ["subscribed at 0"]
+
+
+def test_a_silence_alone_is_no_loss(tmp_path: Path) -> None:
+    script = books(opened()).wait(60 * SECOND).delta(A, "yes", "0.4100", "1.00")
+    house, _ = show(script, tmp_path / "tape")
+    assert house.log == ["subscribed at 0"]
+
+
 def test_clients_that_never_come_back_are_waited_for_only_so_long(tmp_path: Path) -> None:
     house, _ = show(reconnect(), tmp_path / "tape", returns_s=None, patience_s=20.0, start="now", comes_s=0.0)
     assert [shown.at_s for shown in house.shown][-2:] == pytest.approx([20.0, 20.0], abs=0.5)
@@ -162,6 +180,15 @@ def test_numbering_that_begins_again_is_a_disconnect_where_connects_were_not_rec
 
     house, _ = show(script, tmp_path / "tape", look)
     assert [numbered(payload) for payload in house.payloads] == [numbered(frame) for frame in frames(script)]
+
+
+def test_after_such_a_disconnect_too_no_burst_makes_up_for_the_wait(tmp_path: Path) -> None:
+    script = Script(step_ns=0).session(coverage=Coverage(connections=False)).skip(5_000)
+    books(script)
+    script.numbers.clear()
+    books(script.wait(SECOND)).wait(SECOND).delta(A, "yes", "0.4100", "1.00").wait(SECOND)
+    house, _ = show(script.delta(A, "yes", "0.4100", "1.00"), tmp_path / "tape", speed=1.0, returns_s=9.0)
+    assert [shown.at_s for shown in house.shown] == [0.25, 10.5, 11.5, 12.5]
 
 
 def test_a_new_session_of_the_recorder_is_a_disconnect_too(tmp_path: Path) -> None:

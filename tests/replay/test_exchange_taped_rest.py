@@ -61,6 +61,12 @@ def test_the_book_is_that_of_the_playhead(tmp_path: Path) -> None:
     assert get(venue, "/markets/orderbooks", ("tickers", A), ("tickers", B)) == (200, {"orderbooks": two})
 
 
+def test_a_recorded_book_never_stands_in_for_that_of_the_playhead(tmp_path: Path) -> None:
+    script = rest(recording(), f"/markets/{A}/orderbook", {"orderbook_fp": {"yes_dollars": [], "no_dollars": []}})
+    venue = at_end(script, tmp_path / "tape")
+    assert get(venue, f"/markets/{A}/orderbook")[1]["orderbook_fp"]["no_dollars"] == [["0.5000", "7.00"]]
+
+
 def test_depth_keeps_the_best_levels(tmp_path: Path) -> None:
     venue = at_end(recording(), tmp_path / "tape")
     status, body = get(venue, f"/markets/{A}/orderbook", ("depth", "1"))
