@@ -13,13 +13,16 @@ from replay.facts import series_of, text_of
 
 
 class Scene(Protocol):
-    """A tape at its playhead. now_ns: the tape's time there (Unix ns)."""
+    """A tape at its playhead. now_ns: the tape's time there; begun_ns: when it begins (Unix ns)."""
 
     @property
     def recorded(self) -> Recorded: ...
 
     @property
     def now_ns(self) -> int: ...
+
+    @property
+    def begun_ns(self) -> int: ...
 
     def markets(self) -> tuple[str, ...]:
         """Every market that a frame of the tape names, later ones too."""
@@ -59,7 +62,8 @@ class Catalogue:
         if told is not None or ticker not in self.scene.markets():
             return told
         scene = self.scene
-        return made_up.market(scene.book(ticker), scene.now_ns, knows_book=scene.knows_book(ticker))
+        times = scene.begun_ns, scene.now_ns
+        return made_up.market(scene.book(ticker), *times, knows_book=scene.knows_book(ticker))
 
     def event(self, ticker: str) -> Any:
         """An Event, without its markets; of any name, so ask `events` first."""

@@ -57,9 +57,9 @@ def balance(now_ns: int) -> dict[str, Any]:
     return {**empty, "updated_ts": now_ns // 1_000_000_000, "balance_breakdown": []}
 
 
-def market(view: MarketView, now_ns: int, *, knows_book: bool) -> dict[str, Any]:
-    """A Market; its quotes are of the book where that is known, else of the latest ticker, else of nobody bidding."""
-    life, begun = view.lifecycle, format_time(now_ns)
+def market(view: MarketView, begun_ns: int, now_ns: int, *, knows_book: bool) -> dict[str, Any]:
+    """A Market of a tape that began at an instant, as of another; its quotes are of the book where that is known, else of the latest ticker, else of nobody bidding."""
+    life, begun = view.lifecycle, format_time(begun_ns)
     ranges = [
         {name: format_price(getattr(band, name)) for name in ("start", "end", "step")} for band in life.price_ranges
     ]
@@ -70,7 +70,7 @@ def market(view: MarketView, now_ns: int, *, knows_book: bool) -> dict[str, Any]
         "yes_sub_title": "",
         "no_sub_title": "",
         "created_time": _time(life.open_ns, begun),
-        "updated_time": begun,
+        "updated_time": _time(view.heard_ns, begun),
         "open_time": _time(life.open_ns, begun),
         "close_time": _time(life.close_ns, FAR),
         "latest_expiration_time": _time(life.close_ns, FAR),

@@ -87,6 +87,11 @@ class TapedVenue:
         """The tape's time at the playhead."""
         return self.projector.position.now_ns
 
+    @property
+    def begun_ns(self) -> int:
+        """When the tape begins."""
+        return self._contents.begun_ns
+
     def book(self, market: str) -> MarketView:
         """What is known of a market at the playhead."""
         return self.projector.position.book(market)
