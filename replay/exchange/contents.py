@@ -16,7 +16,8 @@ COLUMNS: Final = ("at_ns", "kind", "market", "market_id", "sending_ms")
 class Contents(msgspec.Struct, frozen=True):
     """markets: every one that a frame names, sorted. ids: market by uuid. has_rest: REST answers were recorded.
 
-    begun_ns: when its first record was written (Unix ns, 0 = it has none). has_sending_ms: its frames carry `sending_ts_ms`, so replies beside them should too.
+    has_sending_ms: its frames carry `sending_ts_ms`, so replies beside them should too. begun_ns: when its first
+    record was written (Unix ns, 0 = it has none).
     """
 
     markets: tuple[str, ...]

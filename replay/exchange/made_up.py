@@ -58,7 +58,10 @@ def balance(now_ns: int) -> dict[str, Any]:
 
 
 def market(view: MarketView, begun_ns: int, now_ns: int, *, knows_book: bool) -> dict[str, Any]:
-    """A Market of a tape that began at an instant, as of another; its quotes are of the book where that is known, else of the latest ticker, else of nobody bidding."""
+    """A Market of a tape that began at an instant, as of another (Unix ns).
+
+    Its quotes are of the book where that is known, else of the latest ticker, else of nobody bidding.
+    """
     life, begun = view.lifecycle, format_time(begun_ns)
     ranges = [
         {name: format_price(getattr(band, name)) for name in ("start", "end", "step")} for band in life.price_ranges
