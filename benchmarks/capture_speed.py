@@ -22,7 +22,7 @@ from benchmarks.source import source
 from capture.tape.reader import Tape
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
-from capture.wire import DEFAULT_LIMITS, Wire
+from capture.wire import Wire
 from core.engine import Engine
 from core.records import Kind, Opened, Session, encode_payload
 
@@ -67,7 +67,7 @@ def record(url: str, writer: TapeWriter) -> None:
     def taken(kind: Kind, payload: bytes) -> None:
         writer.append(kind, payload, 1)
 
-    wire = Wire(url, dict, taken, DEFAULT_LIMITS)
+    wire = Wire(url, dict, taken, taken_texts=lambda texts: writer.append_all(Kind.FRAME, texts, 1))
     wire.connect()
     writer.append(Kind.OPENED, encode_payload(Opened(url)), 1)
     wire.run()

@@ -13,7 +13,7 @@ import base64
 import contextlib
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, frame_buffer, isEnabledForTrace
@@ -209,12 +209,18 @@ class Wire:
         headers: Callable[[], dict[str, str]],
         taken: Callable[[Kind, bytes], object],
         limits: WireLimits = DEFAULT_LIMITS,
+        *,
+        taken_texts: Callable[[Sequence[bytes]], object] | None = None,
     ) -> None:
-        """url: ws or wss. headers: called for every attempt, since a signature serves only once. ConfigError."""
+        """url: ws or wss. headers: called for every attempt, since a signature serves only once. ConfigError.
+
+        taken_texts: called instead of taken(Kind.FRAME, ...) with text frames that were received at once, in order.
+        """
         self._url = url
         self._target = target_of(url, limits.ca_file)
         self._headers = headers
         self._taken = taken
+        self._taken_texts = self._each_taken if taken_texts is None else taken_texts
         self._limits = limits
         self._sending = threading.Lock()
         self._stream: Stream | None = None
@@ -295,11 +301,11 @@ class Wire:
         return self._is_stopped or (self._closing_until_s > 0.0 and since_boot_s() > self._closing_until_s)
 
     def _take_all(self, frames: _Frames) -> WireEnd:
-        taken = self._taken
         try:
             while True:
-                for text in frames.whole_texts():
-                    taken(Kind.FRAME, text)
+                texts = list(frames.whole_texts())
+                if texts:
+                    self._taken_texts(texts)
                 frame = frames.recv_frame()
                 self._take(frames, frame)
         except _Over as over:
@@ -310,6 +316,10 @@ class Wire:
             words = str(error)[:100]
             refused = _refused(words, frames.last_bytes, frames.last_payload)
             return self._finish(WireEnd(Cause.PROTOCOL, 1002, words), refused)
+
+    def _each_taken(self, texts: Sequence[bytes]) -> None:
+        for text in texts:
+            self._taken(Kind.FRAME, text)
 
     def _take(self, frames: _Frames, frame: ABNF) -> None:
         """What one frame brings. _Over: it was a close."""
