@@ -166,6 +166,8 @@ def _watchers(metrics_port: int | None, notify: str | None, heartbeat_url: str |
 
             metrics = Metrics(metrics_port)
             closing.callback(metrics.close)
+            if not metrics_port:
+                typer.echo(f"metrics and health: http://127.0.0.1:{metrics.port}", err=True)
             watchers.append(metrics.observe)
         if notify is not None:
             from capture.alarms import Alarms

@@ -29,6 +29,9 @@ RATE_S: Final = 5
 START_NS: Final = 60 * 10**9
 """So long a start may take before a connection that is not up is trouble."""
 
+SKEW_NS: Final = 5 * 10**9
+"""A clock that is off by more is remarked upon: 10 s are taken by the exchange, 30 s are not (protocol 2.4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -68,10 +71,9 @@ class Overview:
         disk = parts.disk.look(now_ns, parts.writer.problem)
         self._was_up = self._was_up or all(slot.link.state is LinkState.UP for slot in deck.slots)
         state = ending or self._state(deck, disk, now_ns)
-        if not ending and state is not State.RECORDING:
-            why = disk.problem or "; ".join(deck.why_not)
-        elif not ending:
-            why = parts.keeper.problem if parts.keeper.faults else ""
+        if not ending:
+            troubles = (disk.problem or "; ".join(deck.why_not)) if state is not State.RECORDING else ""
+            why = "; ".join(filter(None, (troubles, self._remark(deck))))
         return msgspec.structs.replace(
             self._blank,
             at_ns=now_ns,
@@ -82,6 +84,7 @@ class Overview:
             bytes=parts.inbox.bytes,
             frames_per_s=self._rate(deck.counts.frames),
             markets=parts.keeper.markets,
+            refused=len(_refused(deck)),
             followed=parts.keeper.followed,
             links=tuple(map(_link, deck.slots)),
             open_gaps=tuple(map(_gap, deck.open_gaps)),
@@ -109,12 +112,35 @@ class Overview:
         is_new = not self._was_up and now_ns - self._blank.started_ns < START_NS
         return State.STARTING if is_new else State.UNHEALTHY
 
+    def _remark(self, deck: DeckStatus) -> str:
+        """What an operator should look at although recording is all right, "" = nothing."""
+        parts = self._parts
+        offset_ns = parts.client.clock_offset_ns or 0
+        remarks = [
+            parts.keeper.problem if parts.keeper.faults else "",
+            parts.poller.problem,
+            f"news of markets is not heard any more: {deck.hook}" if deck.hook else "",
+        ]
+        if abs(offset_ns) > SKEW_NS:
+            way = "behind" if offset_ns > 0 else "ahead of"
+            remarks.append(f"this clock is more than {SKEW_NS // 10**9} s {way} the exchange's: set it right")
+        return "; ".join(filter(None, remarks))
+
     def _rate(self, frames: int) -> float:
         """Frames a second over the last seconds."""
         now_ns = time.monotonic_ns()
         self._counted.append((now_ns, frames))
         then_ns, before = self._counted[0]
         return (frames - before) * 1e9 / (now_ns - then_ns) if now_ns > then_ns else 0.0
+
+
+def _refused(deck: DeckStatus) -> frozenset[str]:
+    """The markets that cannot be had on at least one channel."""
+    refused = {market for market, _ in deck.unplaced}
+    for slot in deck.slots:
+        for subscription in slot.talk.subscriptions:
+            refused.update(market for market, _ in subscription.refused)
+    return frozenset(refused)
 
 
 def _link(slot: SlotStatus) -> LinkStatus:

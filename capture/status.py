@@ -87,7 +87,8 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     at_ns, started_ns: wall clock (Unix ns). why: the reason for a state that is not healthy, one sentence, "" = none.
     frames: received, control frames included. bytes: of the frames received. frames_per_s: over the last seconds.
-    markets: wanted now. followed: markets whose settlement is not on the tape yet, those of earlier sessions included.
+    markets: wanted now. refused: how many of them cannot be had, the exchange does not let us. followed: markets whose
+    settlement is not on the tape yet, those of earlier sessions included.
     gaps: opened since the start, closed ones included. lag_records: that the fold is behind the tape's head.
     durable_seq: see TapeWriter. key_refused: the exchange did not accept the key the last time it was asked.
     malformed, rejected, unknown: messages that could not be read, were not applied, or are of types we do not know.
@@ -106,6 +107,7 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     frames_per_s: float = 0.0
     markets: int = 0
+    refused: int = 0
     followed: int = 0
     links: tuple[LinkStatus, ...] = ()
     open_gaps: tuple[GapStatus, ...] = ()
@@ -145,7 +147,7 @@ def status_line(status: DaemonStatus) -> str:
     parts = [
         f"{status.state}",
         f"{status.frames_per_s:,.0f} frames/s",
-        _count(status.markets, "market"),
+        _count(status.markets, "market") + (f" ({status.refused:,} refused)" if status.refused else ""),
         f"{up}/{len(status.links)} connected",
         _gaps(status),
         f"lag {status.lag_records:,}",
@@ -178,6 +180,7 @@ def _gist(status: DaemonStatus) -> tuple[object, ...]:
         status.state,
         status.why,
         status.markets,
+        status.refused,
         status.gaps,
         tuple(gap.number for gap in status.open_gaps),
         tuple(link.up for link in status.links),

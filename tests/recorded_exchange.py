@@ -76,6 +76,11 @@ class Recording:
         found: dict[str, Any] = json.loads(text)
         return found
 
+    def complaint(self) -> str:
+        """The next line on its standard error."""
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
+
     def wait_state(self, state: str) -> dict[str, Any]:
         """Read lines until a status has this state; that status."""
         while True:

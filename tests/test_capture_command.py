@@ -3,10 +3,12 @@
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +51,10 @@ def test_what_the_exchange_sends_is_on_the_tape_byte_for_byte(exchange: LocalExc
     assert last["gaps"] == 0
     assert verify(tape, deep=True).whole
     assert Tape.open(tape).ended is Ended.CLEAN_STOP
-    assert kinds_on(tape)[-1] == Kind.CLEAN_STOP
+    records = list(Tape.open(tape).records())
+    asked = next(r for r in records if r.kind == Kind.CONTROL and b'"stop"' in r.payload)
+    assert records[-1].kind == Kind.CLEAN_STOP
+    assert records[-1].mono_ns - asked.mono_ns < 2_000_000_000, "everything received is durable within 2 s"
 
 
 def test_a_restart_goes_on_with_the_tape_and_says_how_long_nothing_was_recorded(
@@ -219,3 +224,17 @@ def test_the_status_can_be_read_by_a_program(exchange: LocalExchange, tmp_path: 
     assert status["markets"] == 3
     assert status["links"][0]["up"] is True
     assert json.dumps(status).count(exchange.access_key) == 0
+
+
+def test_metrics_and_notices_go_where_they_were_asked_to(exchange: LocalExchange, tmp_path: Path) -> None:
+    notices = tmp_path / "notices"
+    script = f"import sys; open({str(notices)!r}, 'ab').write(sys.stdin.buffer.read() + b'\\n')"
+    told = f"{sys.executable} -c {shlex.quote(script)}"
+    with Recording(exchange, tmp_path / "tape", "--all", "--metrics-port", "0", "--notify", told) as recording:
+        url = recording.complaint().split()[-1]
+        recording.wait_state("recording")
+        with urllib.request.urlopen(f"{url}/health", timeout=20) as answer:
+            assert json.load(answer)["healthy"] is True
+        recording.send(signal.SIGTERM)
+        assert recording.ended()[0] == 0
+    assert [json.loads(line)["kind"] for line in notices.read_text().splitlines()][-1] == "stopped"

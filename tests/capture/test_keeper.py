@@ -12,7 +12,7 @@ from capture.api import Api
 from capture.catalogue import Catalogue
 from capture.discovery import Discovery
 from capture.environments import environment
-from capture.facts import CHANGE_NS, DAY_NS, HOUR_NS
+from capture.facts import CHANGE_NS, DAY_NS, DOUBT_S, HOUR_NS
 from capture.following import unfinished
 from capture.inbox import Inbox
 from capture.keeper import FIRST_NS, Hands, Keeper
@@ -22,7 +22,7 @@ from capture.selection import Selection
 from capture.tape.reader import Tape
 from capture.tape.writer import TapeWriter
 from core.engine import Engine
-from core.records import Kind, Session, decode_rest
+from core.records import Kind, Session, StoredGap, decode_rest, encode_payload
 from core.times import SECOND_NS
 
 NOW_NS = 1_786_410_000 * SECOND_NS
@@ -212,6 +212,21 @@ def test_a_fee_change_makes_the_event_be_looked_at(stage: Stage) -> None:
     stage.asked()
     stage.after(CHANGE_NS)
     assert "/events/KXA-1" in stage.asked()
+
+
+def test_after_a_gap_everything_is_looked_at_again_once_an_hour_at_most(stage: Stage) -> None:
+    stage.begin()
+    stage.rounds()
+    script, engine = Script().session().opened(), Engine()
+    for times in range(2):
+        for kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE):
+            script.put(kind, encode_payload(StoredGap("disk_full")), 0)
+            stage.inbox(script.records[-1], engine.step(script.records[-1]))
+        stage.rounds()
+        stage.asked()
+        for _ in range(12):
+            stage.after(DOUBT_S * SECOND_NS // 10)
+        assert ("/events/KXA-1" in stage.asked()) == (times == 0)
 
 
 def test_an_outage_of_rest_is_said_and_everything_is_asked_for_once_it_is_over(stage: Stage) -> None:

@@ -1,5 +1,7 @@
 """The status, put together from real parts of which none runs."""
 
+import email.utils
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +114,14 @@ def test_the_end_is_said_with_its_reason_and_exit_code(parts: Parts) -> None:
     status = overview(parts).status(State.STOPPED, "SIGTERM", exit_code=2)
     assert (status.state, status.why, status.exit_code, status.healthy) == (State.STOPPED, "SIGTERM", 2, False)
     assert msgspec.json.encode(status)
+
+
+def test_a_clock_that_is_off_is_remarked_upon(parts: Parts) -> None:
+    made = overview(parts)
+    now_ns = time.time_ns()
+    stamp = email.utils.formatdate(now_ns / 1e9 + 60, usegmt=True)
+    parts.client.clock.observe(stamp, 0, now_ns, now_ns)
+    status = made.status()
+    assert status.rest.clock_offset_s is not None
+    assert 58 < status.rest.clock_offset_s < 62
+    assert "behind the exchange's: set it right" in status.why

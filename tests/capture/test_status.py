@@ -65,6 +65,10 @@ def test_a_line_names_why_open_gaps_and_a_low_disk() -> None:
     assert line.endswith("connection 1 is lost")
 
 
+def test_markets_that_cannot_be_had_are_said() -> None:
+    assert "2 markets (1 refused)" in status_line(status(refused=1))
+
+
 def test_without_a_growth_to_go_by_the_line_says_what_is_free() -> None:
     assert "disk 1.5 GB free" in status_line(status(disk=DiskStatus(free_bytes=1_500_000_000)))
 
@@ -94,6 +98,7 @@ def test_figures_that_move_are_no_news_until_a_minute_is_over() -> None:
         {"state": State.UNHEALTHY},
         {"why": "nothing was heard"},
         {"markets": 3},
+        {"refused": 1},
         {"gaps": 1},
         {"open_gaps": (GapStatus(number=1, reason="down", since_ns=1),)},
         {"links": (LinkStatus(slot=0, state="waiting", up=False),)},
