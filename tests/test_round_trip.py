@@ -3,7 +3,12 @@
 By a plain client here, and by the daemon that records, whose tape is then compared with the one that was served.
 """
 
+import os
 import re
+import signal
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +24,7 @@ from writing import session
 from capture.auth import Credentials
 from capture.deck import Deck
 from capture.environments import environment
-from capture.tape.reader import Tape
+from capture.tape.reader import Ended, Tape
 from capture.tape.writer import TapeWriter
 from core.engine import Engine
 from core.messages import decode
@@ -31,11 +36,14 @@ from replay.exchange.playhead import MAX
 from replay.exchange.port import BOOK, TICKER, TRADE
 from replay.exchange.taped import TapedVenue
 
+ROOT: Final = Path(__file__).resolve().parents[1]
+
 NUMBERS: Final = re.compile(rb'"(?:sid|seq|id)":[0-9]+,?')
 """What a server gives its own of; in these recordings nothing else is written like this."""
 
 REPLY: Final = re.compile(rb'\{"type":"(?:subscribed|ok|error|unsubscribed)"')
 PATIENCE_S: Final = 200.0
+SECOND: Final = 1_000_000_000
 BIG: Final = ("gold15m/102000-00", "gold15m/102115-15", "btc15m/outage-22s")
 DISCONNECTS: Final = {"gold15m/102030-30": 1, "btc15m/outage-22s": 2}
 
@@ -135,6 +143,12 @@ def gaps_of(tape: Tape) -> list[str]:
     return list(reasons.values())[:-1]
 
 
+def peak_ns(tape: Tape) -> int:
+    """The beginning of the second in which most frames were received (Unix ns)."""
+    seconds = Counter(record.at_ns // SECOND for record in tape.records() if record.kind == Kind.FRAME)
+    return max(seconds, key=lambda second: seconds[second]) * SECOND
+
+
 def assert_recorded_again(name: str, path: Path, speed: float) -> None:
     """Serve a recording, record it, and compare the two tapes."""
     tape = tape_of(name)
@@ -165,3 +179,54 @@ def test_a_served_recording_is_recorded_again_without_losing_a_frame(name: str, 
 @pytest.mark.slow
 def test_the_busiest_recording_is_recorded_at_ten_times_its_speed_with_no_gap(tmp_path: Path) -> None:
     assert_recorded_again("gold15m/102115-15", tmp_path / "second", 10.0)
+
+
+@needs_tapes
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["btc15m/short-30s", pytest.param("btc15m/outage-22s", marks=pytest.mark.slow)])
+def test_the_daemon_records_a_served_recording_again_and_ends_when_told_to(name: str, tmp_path: Path) -> None:
+    tape, path = tape_of(name), tmp_path / "second"
+    venue = TapedVenue.of(tape, speed=MAX, settle_s=1.0)
+    with LocalExchange(venue, ServerOptions(dialect=venue.dialect)) as exchange:
+        command = [sys.executable, "-m", "tapedeck", "capture", "--env", exchange.rest_url, "--all", "--out", str(path)]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | exchange.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as daemon:
+            try:
+                assert exchange.wait_played(PATIENCE_S)
+                counted, published = Counted(path), venue.projector.published
+                wait_for_condition(lambda: counted() >= published, what=f"{published} frames on the second tape")
+                daemon.send_signal(signal.SIGTERM)
+                said = daemon.communicate(timeout=30)[0].decode()
+            finally:
+                daemon.kill()
+    assert (daemon.returncode, "Traceback" in said) == (0, False)
+    second = Tape.open(path)
+    assert list(data_frames(second)) == list(data_frames(tape))
+    assert gaps_of(second) == ["reconnect"] * DISCONNECTS.get(name, 0)
+    assert second.ended is Ended.CLEAN_STOP
+
+
+@needs_tapes
+@pytest.mark.integration
+@pytest.mark.slow
+def test_the_busiest_second_is_recorded_at_its_own_pace_with_no_gap(tmp_path: Path) -> None:
+    tape, path = tape_of("gold15m/102115-15"), tmp_path / "second"
+    at_ns = peak_ns(tape)
+    venue = TapedVenue.of(tape, start="paused")
+    with LocalExchange(venue, ServerOptions(dialect=venue.dialect)) as exchange:
+        begun = exchange.control("seek", time=str(at_ns - SECOND))["next_seq"]
+        with recording(exchange, path, venue.markets()) as deck:
+            wait_for_condition(lambda: deck.status().healthy, what="the snapshot of the place that was moved to")
+            exchange.control("resume")
+            wait_for_condition(lambda: exchange.control("status")["now_ns"] > at_ns + 2 * SECOND, what="the peak")
+            paused = exchange.control("pause")
+            counted = Counted(path)
+            wait_for_condition(lambda: counted() > paused["published"], what="the frames up to the pause")
+    second = Tape.open(path)
+    first, *got = data_frames(second)
+    assert first.startswith(b'{"type":"orderbook_snapshot"')
+    records = tape.records(begun, paused["next_seq"] - 1)
+    assert got == [without_numbers(record.payload) for record in records if record.kind == Kind.FRAME]
+    assert len(got) > 1_500  # the busiest second alone
+    assert gaps_of(second) == []
