@@ -11,6 +11,7 @@ import typer
 import tapedeck_exchange
 import tapedeck_live
 import tapedeck_tapes
+import tapedeck_upkeep
 from core.errors import TapedeckError
 from tapedeck_console import Json, answer, stop
 
@@ -66,7 +67,7 @@ def demo(
     raise typer.Exit(0 if found.whole and found.equal else 1)
 
 
-for group in (tapedeck_live, tapedeck_exchange, tapedeck_tapes):
+for group in (tapedeck_live, tapedeck_exchange, tapedeck_tapes, tapedeck_upkeep):
     app.registered_commands += group.app.registered_commands
 
 

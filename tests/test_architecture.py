@@ -12,7 +12,9 @@ import pytest
 from purity import imports_of, impurities
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-COMMANDS: Final = ("tapedeck", "tapedeck_console", "tapedeck_exchange", "tapedeck_live", "tapedeck_tapes")
+COMMANDS: Final = (
+    "tapedeck", "tapedeck_console", "tapedeck_exchange", "tapedeck_live", "tapedeck_tapes", "tapedeck_upkeep",
+)  # fmt: skip
 """The command line, one file for each group of commands; nobody else imports them."""
 
 OURS: Final = ("capture", "core", "replay", "strategies", *COMMANDS)
