@@ -38,63 +38,76 @@ def _seconds(text: str) -> float:
 Environment = Annotated[
     str, typer.Option("--env", metavar="prod|demo|URL", help="Which exchange; a URL for a local one.")
 ]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="TAPE", help="The tape: made, or gone on with if it is there.")
+]
+Named = Annotated[list[str] | None, typer.Option("--market", "-m", metavar="MARKET", help="Repeatable.")]
+Series = Annotated[
+    list[str] | None, typer.Option("--series", "-s", metavar="SERIES", help="Repeatable; new markets come along.")
+]
+Events = Annotated[
+    list[str] | None, typer.Option("--event", "-e", metavar="EVENT", help="Repeatable; new markets come along.")
+]
+Everything = Annotated[bool, typer.Option("--all", help="All markets there are but combos.")]
+Combos = Annotated[bool, typer.Option("--combos", help="Combos too, which are 99.8 % of all markets.")]
+Channels = Annotated[
+    list[str] | None,
+    typer.Option("--channel", "-c", metavar="CHANNEL", help="Repeatable; default: what is public about a market."),
+]
+Connections = Annotated[int, typer.Option("--connections", min=1, max=50, help="Split the markets over so many.")]
+For = Annotated[
+    float | None,
+    typer.Option("--for", "--seconds", metavar="SPAN", parser=_seconds, help="Stop after 90s, 10m, 2h or 1d."),
+]
+MaxTries = Annotated[
+    int, typer.Option("--max-tries", min=0, help="Give up after so many failed tries to connect; 0 = never.")
+]
 RestShare = Annotated[
     float,
     typer.Option(
         "--rest-share", min=0.01, max=1.0, help="Part of the account's request budget to use, if others need the rest."
     ),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say which markets, frames a second, GB a day, days until full.")
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option("--metrics-port", min=0, max=65535, help="Prometheus metrics and /health on 127.0.0.1; 0 = any."),
+]
+Notify = Annotated[
+    str | None, typer.Option("--notify", metavar="CMD|URL", help="Tell of gaps, disk, key, trouble and the end.")
+]
+HeartbeatUrl = Annotated[
+    str | None, typer.Option("--heartbeat-url", metavar="URL", help="Visited every minute while all is well.")
+]
 CaFile = Annotated[
     Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust these authorities instead of the system's.")
 ]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line, instead of text.")]
 
 
 @app.command(epilog="Example: tapedeck capture --env demo --series KXBTC15M --out tapes/demo")
 def capture(
     *,
     environment: Environment,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="TAPE", help="The tape: made, or gone on with if it is there.")
-    ],
-    markets: Annotated[list[str] | None, typer.Option("--market", "-m", metavar="MARKET", help="Repeatable.")] = None,
-    series: Annotated[
-        list[str] | None, typer.Option("--series", "-s", metavar="SERIES", help="Repeatable; new markets come along.")
-    ] = None,
-    events: Annotated[
-        list[str] | None, typer.Option("--event", "-e", metavar="EVENT", help="Repeatable; new markets come along.")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All markets there are but combos.")] = False,
-    combos: Annotated[bool, typer.Option("--combos", help="Combos too, which are 99.8 % of all markets.")] = False,
-    channels: Annotated[
-        list[str] | None,
-        typer.Option("--channel", "-c", metavar="CHANNEL", help="Repeatable; default: what is public about a market."),
-    ] = None,
-    connections: Annotated[
-        int, typer.Option("--connections", min=1, max=50, help="Split the markets over so many.")
-    ] = 1,
-    for_s: Annotated[
-        float | None,
-        typer.Option("--for", "--seconds", metavar="SPAN", parser=_seconds, help="Stop after 90s, 10m, 2h or 1d."),
-    ] = None,
-    max_tries: Annotated[
-        int, typer.Option("--max-tries", min=0, help="Give up after so many failed tries to connect; 0 = never.")
-    ] = 0,
+    out: Out,
+    markets: Named = None,
+    series: Series = None,
+    events: Events = None,
+    everything: Everything = False,
+    combos: Combos = False,
+    channels: Channels = None,
+    connections: Connections = 1,
+    for_s: For = None,
+    max_tries: MaxTries = 0,
     rest_share: RestShare = 1.0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which markets, frames a second, GB a day, days until full.")
-    ] = False,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option("--metrics-port", min=0, max=65535, help="Prometheus metrics and /health on 127.0.0.1; 0 = any."),
-    ] = None,
-    notify: Annotated[
-        str | None, typer.Option("--notify", metavar="CMD|URL", help="Tell of gaps, disk, key, trouble and the end.")
-    ] = None,
-    heartbeat_url: Annotated[
-        str | None, typer.Option("--heartbeat-url", metavar="URL", help="Visited every minute while all is well.")
-    ] = None,
+    dry_run: DryRun = False,
+    metrics_port: MetricsPort = None,
+    notify: Notify = None,
+    heartbeat_url: HeartbeatUrl = None,
     ca_file: CaFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line, instead of text.")] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Record an exchange until told to stop. Leave it running for months.
 
@@ -106,15 +119,11 @@ def capture(
     from capture.environments import environment as find_environment
     from capture.selection import choose_channels, select
 
-    if ca_file is not None and not ca_file.is_file():
-        stop(2, f"--ca-file {ca_file}: there is no such file")
     options = CaptureOptions(
         environment=find_environment(environment),
         tape=out,
-        selection=select(
-            markets=markets or (), series=series or (), events=events or (), everything=everything, combos=combos
-        ),
-        channels=choose_channels(channels or (), combos=combos),
+        selection=select(markets=markets, series=series, events=events, everything=everything, combos=combos),
+        channels=choose_channels(channels, combos=combos),
         connections=connections,
         for_s=for_s or 0.0,
         rest_share=rest_share,

@@ -38,7 +38,7 @@ from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from capture.tape.writer import TapeWriter
 from capture.wire import WireLimits
-from core.errors import ExchangeError
+from core.errors import ConfigError, ExchangeError
 from core.records import Control, Kind, encode_payload
 
 EVERY_S: Final = 1.0
@@ -67,7 +67,8 @@ class CaptureOptions:
     """What to record, where, and how.
 
     for_s: stop after so long, 0 = never. rest_share: the part of the account's REST budget that is ours. max_tries: of
-    a connection in a row before giving up, 0 = for ever. ca_file: trusted instead of the system's authorities.
+    a connection in a row before giving up, 0 = for ever. ca_file: trusted instead of the system's authorities;
+    ConfigError when there is none.
     """
 
     environment: Environment
@@ -79,6 +80,10 @@ class CaptureOptions:
     rest_share: float = 1.0
     max_tries: int = 0
     ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise ConfigError(f"--ca-file {self.ca_file}: there is no such file; give a PEM file of authorities")
 
     def described(self) -> dict[str, object]:
         """What the configuration's digest is made of; nothing here is secret."""

@@ -147,15 +147,7 @@ class Keeper:
     def _take(self, found: tuple[Found, ...], now_ns: int) -> None:
         """Markets that a listing showed: they are on the tape by that, unless the disk refused."""
         for listed, series in found:
-            self._roster.saw(listed, now_ns, series=series)
-            self._saw_market(listed, now_ns)
-
-    def _saw_market(self, listed: Listed, now_ns: int) -> None:
-        if listed.ticker not in self._roster:
-            return
-        self._facts.saw_market(listed, now_ns)
-        if listed.event:
-            self._facts.need(Subject.EVENT, listed.event, now_ns)
+            self._found(listed, now_ns, series)
 
     def _look(self, now_ns: int) -> bool:
         """Ask for what is longest due; True when there was something."""
@@ -214,9 +206,13 @@ class Keeper:
             self._alone.discard(due.name)
             self._roster.drop(due.name)
 
-    def _found(self, listed: Listed, now_ns: int) -> None:
-        self._roster.saw(listed, now_ns)
-        self._saw_market(listed, now_ns)
+    def _found(self, listed: Listed, now_ns: int, series: str = "") -> None:
+        self._roster.saw(listed, now_ns, series=series)
+        if listed.ticker not in self._roster:
+            return
+        self._facts.saw_market(listed, now_ns)
+        if listed.event:
+            self._facts.need(Subject.EVENT, listed.event, now_ns)
 
     def _settle(self, now_ns: int) -> None:
         """Say what is wanted, and write down what is followed."""

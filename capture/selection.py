@@ -63,15 +63,19 @@ class Selection:
 
 def select(
     *,
-    markets: Iterable[str] = (),
-    series: Iterable[str] = (),
-    events: Iterable[str] = (),
+    markets: Iterable[str] | None = None,
+    series: Iterable[str] | None = None,
+    events: Iterable[str] | None = None,
     everything: bool = False,
     combos: bool = False,
 ) -> Selection:
     """A selection that selects something; ConfigError when it is empty, names no ticker, or cannot match anything."""
     wanted = Selection(
-        _tickers(markets, "--market"), _tickers(series, "--series"), _tickers(events, "--event"), everything, combos
+        _tickers(markets or (), "--market"),
+        _tickers(series or (), "--series"),
+        _tickers(events or (), "--event"),
+        everything,
+        combos,
     )
     if not (wanted.markets or wanted.is_open_ended):
         raise ConfigError("nothing is selected; name markets by --market, --series or --event, or take --all")
@@ -82,9 +86,9 @@ def select(
     return wanted
 
 
-def choose_channels(names: Iterable[str], *, combos: bool = False) -> tuple[str, ...]:
+def choose_channels(names: Iterable[str] | None, *, combos: bool = False) -> tuple[str, ...]:
     """The channels to subscribe to: those named, or the public ones; ConfigError for one that does not exist."""
-    named = tuple(dict.fromkeys(names))
+    named = tuple(dict.fromkeys(names or ()))
     for name in named:
         if name not in CHANNELS:
             raise ConfigError(f"--channel {name[:_SHOWN]!r} does not exist; there are {', '.join(CHANNELS)}")
