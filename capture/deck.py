@@ -8,16 +8,16 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from capture.auth import Credentials
 from capture.environments import Environment
 from capture.fold import Fold
 from capture.hook import Hook, OnStep
 from capture.limits import DEFAULT_LIMITS, WireLimits
-from capture.link import Link, LinkState, LinkStatus, Taken
+from capture.link import Link, LinkState, LinkStatus, Taken, TakenTexts
 from capture.pulse import Pulse
 from capture.tape.errors import DiskError
 from capture.tape.writer import TapeWriter
@@ -39,6 +39,9 @@ HEARD_S: Final = 30.0
 
 MARKETS_PER_CONTROL: Final = 2_000
 """Markets named by one CONTROL record: some 60 kB."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,10 @@ class Deck:
         """The frozen picture of a market; any thread."""
         return self._fold.view(market)
 
+    def read(self, what: Callable[[Desks], T]) -> T:
+        """What a function makes of the desks and their engine at one instant; any thread. It must change nothing."""
+        return self._fold.read(what)
+
     @property
     def fatal(self) -> str:
         """Why a person has to do something, "" = nobody has to; the deck tries on where trying can still help."""
@@ -242,8 +249,8 @@ class Deck:
         if self._hook is not None:
             self._hook.stop(until_s - time.monotonic())
 
-    def _make_wire(self, taken: Taken) -> Wire:
-        return Wire(self._url, self._headers, taken, self._options.limits)
+    def _make_wire(self, taken: Taken, taken_texts: TakenTexts) -> Wire:
+        return Wire(self._url, self._headers, taken, self._options.limits, taken_texts=taken_texts)
 
     def _headers(self) -> dict[str, str]:
         return self._credentials.headers("GET", WS_PATH, time.time_ns() // 1_000_000)

@@ -7,7 +7,7 @@ means, nor what to subscribe to: commands come from outside, for the connection 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
@@ -35,6 +35,7 @@ SILENT_S: Final = 25.0
 TOO_MANY: Final = 429
 
 Taken: TypeAlias = Callable[[Kind, bytes], object]
+TakenTexts: TypeAlias = Callable[[Sequence[bytes]], object]
 
 
 class WireLike(Protocol):
@@ -56,11 +57,17 @@ class WireLike(Protocol):
         """End at once, whatever it does."""
 
 
+MakeWire: TypeAlias = Callable[[Taken, TakenTexts], WireLike]
+
+
 class Log(Protocol):
     """Where records go; a TapeWriter is one."""
 
     def append(self, kind: int, payload: bytes, connection: int = 0) -> int:
         """The record's seq; DiskError when it was refused."""
+
+    def append_all(self, kind: int, payloads: Sequence[bytes], connection: int = 0) -> int:
+        """The seq of the last record; DiskError when one of them was refused."""
 
 
 class LinkState(StrEnum):
@@ -92,19 +99,20 @@ class LinkStatus:
 
 
 class Link:
-    """A slot's thread. make_wire: a new connection that hands its frames to the function it is given.
+    """A slot's thread. make_wire: a new connection that hands its frames to the functions it is given.
 
     numbers: of all connections but the first of each slot. max_tries: in a row before it gives up, 0 = never.
     """
 
     def __init__(
-        self, slot: int, url: str, make_wire: Callable[[Taken], WireLike], log: Log, *, numbers: Iterator[int],
+        self, slot: int, url: str, make_wire: MakeWire, log: Log, *, numbers: Iterator[int],
         dice: Dice, max_tries: int = 0,
     ) -> None:  # fmt: skip
         self.slot = slot
         self._url = url
         self._make_wire = make_wire
         self._append = log.append
+        self._append_all = log.append_all
         self._numbers = numbers
         self._backoff = Backoff(dice)
         self._max_tries = max_tries
@@ -219,7 +227,7 @@ class Link:
 
     def _once(self) -> float:
         """One connection from beginning to end; how long to wait before the next. TapeError: there is no recorder."""
-        wire = self._make_wire(self._take)
+        wire = self._make_wire(self._take, self._take_texts)
         with self._lock:
             self._wire, self._state = wire, LinkState.CONNECTING
             self._ordered, self._is_hurried = "", False
@@ -280,6 +288,12 @@ class Link:
             except DiskError:
                 if kind == Kind.SENT:  # what is not on the tape must not be sent
                     raise
+
+    def _take_texts(self, texts: Sequence[bytes]) -> None:
+        """Text frames that were received at once: as `_take`, in one write."""
+        if self._number:
+            with contextlib.suppress(DiskError):
+                self._append_all(Kind.FRAME, texts, self._number)
 
     def _refused(self, refused: WireRefused) -> float:
         self._last_error = str(refused)

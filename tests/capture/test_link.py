@@ -14,7 +14,7 @@ from scripted_server import PING, QUICK, TEXT, Peer, Script, closing, frame, ser
 from writing import ENOSPC, FaultyDisk, session
 
 from capture.limits import WireRefused
-from capture.link import KEY_TRIES, Link, LinkState, Taken
+from capture.link import KEY_TRIES, Link, LinkState, Taken, TakenTexts
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
 from capture.wire import Wire
@@ -49,11 +49,11 @@ class Slot:
             slot, url, self.wire, self.writer, numbers=itertools.count(10), dice=self.dice, max_tries=max_tries
         )
 
-    def wire(self, taken: Taken) -> Wire:
+    def wire(self, taken: Taken, taken_texts: TakenTexts) -> Wire:
         if self.bugs:
             self.bugs -= 1
             raise RuntimeError("a bug")
-        return Wire(self.url, dict, taken, QUICK)
+        return Wire(self.url, dict, taken, QUICK, taken_texts=taken_texts)
 
     def wait_up(self, connection: int) -> None:
         until(lambda: self.link.connection >= connection, f"connection {connection}")
