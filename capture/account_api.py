@@ -77,11 +77,35 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in given.items() if value}
 
 
-class AccountApi:
-    """Balance, positions, fills, orders and order groups of the key's account."""
+class GroupApi:
+    """Order groups: limits on what their orders may match within 15 seconds."""
 
     def __init__(self, client: RestClient) -> None:
         self.client = client
+
+    def create(self, contracts: int, why: str = "") -> str:
+        """Make an order group that matches at most so much (1/100 contract) in 15 s; its id."""
+        path = f"{GROUPS}/create"
+        body = msgspec.json.encode({"contracts_limit_fp": format_size(contracts)})
+        return parsed(path, parse_group(self.client.call("POST", path, body=body, why=why)))
+
+    def change(self, group_id: str, action: str, why: str = "") -> None:
+        """reset, trigger or delete a group; the last two cancel its orders."""
+        path = f"{GROUPS}/{quoted(group_id)}"
+        if action == "delete":
+            self.client.call("DELETE", path, urgent=True, why=why)
+        elif action in ("reset", "trigger"):
+            self.client.call("PUT", f"{path}/{action}", urgent=action == "trigger", why=why)
+        else:
+            raise ValueError(f"{action!r} is nothing that can be done to a group: reset, trigger, delete")
+
+
+class AccountApi:
+    """Balance, positions, fills and orders of the key's account; its order groups are in `groups`."""
+
+    def __init__(self, client: RestClient) -> None:
+        self.client = client
+        self.groups = GroupApi(client)
 
     def balance(self, why: str = "") -> Balance:
         """Money."""
@@ -152,22 +176,6 @@ class AccountApi:
         body = msgspec.json.encode({"orders": named})
         answer = self.client.call("DELETE", path, body=body, urgent=True, why=why, items=len(orders))
         return parsed(path, parse_cancelled(answer))
-
-    def create_group(self, contracts: int, why: str = "") -> str:
-        """Make an order group that matches at most so much (1/100 contract) in 15 s; its id."""
-        path = f"{GROUPS}/create"
-        body = msgspec.json.encode({"contracts_limit_fp": format_size(contracts)})
-        return parsed(path, parse_group(self.client.call("POST", path, body=body, why=why)))
-
-    def change_group(self, group_id: str, action: str, why: str = "") -> None:
-        """reset, trigger or delete a group; the last two cancel its orders."""
-        path = f"{GROUPS}/{quoted(group_id)}"
-        if action == "delete":
-            self.client.call("DELETE", path, urgent=True, why=why)
-        elif action in ("reset", "trigger"):
-            self.client.call("PUT", f"{path}/{action}", urgent=action == "trigger", why=why)
-        else:
-            raise ValueError(f"{action!r} is nothing that can be done to a group: reset, trigger, delete")
 
     def _placed(self, path: str, body: dict[str, Any], why: str, *, items: int = 1) -> tuple[Placed, ...]:
         answer = self.client.call("POST", path, body=msgspec.json.encode(body), why=why, items=items)
