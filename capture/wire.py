@@ -220,7 +220,7 @@ class Wire:
         self._target = target_of(url, limits.ca_file)
         self._headers = headers
         self._taken = taken
-        self._taken_texts = self._each_taken if taken_texts is None else taken_texts
+        self._taken_texts = taken_texts or _each(taken)
         self._limits = limits
         self._sending = threading.Lock()
         self._stream: Stream | None = None
@@ -317,10 +317,6 @@ class Wire:
             refused = _refused(words, frames.last_bytes, frames.last_payload)
             return self._finish(WireEnd(Cause.PROTOCOL, 1002, words), refused)
 
-    def _each_taken(self, texts: Sequence[bytes]) -> None:
-        for text in texts:
-            self._taken(Kind.FRAME, text)
-
     def _take(self, frames: _Frames, frame: ABNF) -> None:
         """What one frame brings. _Over: it was a close."""
         payload = frame.data if isinstance(frame.data, bytes) else frame.data.encode()
@@ -387,6 +383,14 @@ class Wire:
         with self._sending:
             self._stream = None
             stream.close()
+
+
+def _each(taken: Callable[[Kind, bytes], object]) -> Callable[[Sequence[bytes]], object]:
+    def one_by_one(texts: Sequence[bytes]) -> None:
+        for text in texts:
+            taken(Kind.FRAME, text)
+
+    return one_by_one
 
 
 def _refused(reason: str, size: int, head: bytes) -> Refused:
