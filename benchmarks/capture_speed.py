@@ -48,7 +48,7 @@ def bare(url: str, receive_frame: bool = False) -> int:
         frame: Any = peer.recv_frame() if receive_frame else peer.recv_data()  # type: ignore[no-untyped-call]  # as above
         opcode = frame.opcode if receive_frame else frame[0]
         frames += 1
-    peer.shutdown()  # type: ignore[no-untyped-call]
+    peer.shutdown()  # type: ignore[no-untyped-call]  # as above
     return frames
 
 

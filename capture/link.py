@@ -216,7 +216,11 @@ class Link:
                 self._last_error = str(error)
                 break
             except BaseException as error:  # the reader must not die of a bug of ours (RELIABILITY P8)
-                wait_s = self._faulted(error)
+                self._faults += 1
+                self._last_error = what = f"{type(error).__name__}: {error}"[:300]
+                with contextlib.suppress(TapeError):
+                    self._append(Kind.FAULT, encode_payload(Fault(f"link {self.slot}", what)), 0)
+                wait_s = self._backoff.next_s(1.0)
             if self._max_tries and self._backoff.tries >= self._max_tries and not self._is_stopping:
                 state = LinkState.GAVE_UP
                 break
@@ -309,10 +313,3 @@ class Link:
         elif refused.status == TOO_MANY:
             least_s = TOO_MANY_S
         return self._backoff.next_s(max(least_s, min(float(refused.retry_after_s), MAX_ASKED_S)))
-
-    def _faulted(self, error: BaseException) -> float:
-        self._faults += 1
-        self._last_error = what = f"{type(error).__name__}: {error}"[:300]
-        with contextlib.suppress(TapeError):
-            self._append(Kind.FAULT, encode_payload(Fault(f"link {self.slot}", what)), 0)
-        return self._backoff.next_s(1.0)
