@@ -281,7 +281,7 @@ class Link:
         if not self._is_stopping:
             self._last_error = reason
         with contextlib.suppress(TapeError):
-            self._append(Kind.CLOSED, encode_payload(Closed(code, reason)), number)
+            self._append(Kind.CLOSED, encode_payload(Closed(code, reason, final=self._is_stopping)), number)
 
     def _take(self, kind: Kind, payload: bytes) -> None:
         """A frame: on the tape it goes. A disk that takes nothing costs the frame, and the writer says so (its gap)."""

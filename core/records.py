@@ -114,10 +114,11 @@ class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Payload of CLOSED: a socket is down."""
+    """Payload of CLOSED: a socket is down. final: the recorder hung up because it stops, so nothing was lost here."""
 
     code: int = 0
     reason: str = ""
+    final: bool = False
 
 
 class StoredGap(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,7 @@ import msgspec
 from core.gaps import STALL, Gap, Gaps, OpenGap
 from core.messages.types import BookDelta, Malformed, Message, Trade
 from core.numbering import Numbering, Order
-from core.records import Coverage, Kind, Record, decode_gap, decode_opened, decode_session
+from core.records import Coverage, Kind, Record, decode_closed, decode_gap, decode_opened, decode_session
 from core.sockets import Sockets
 from core.subscriptions import Connection
 from core.views import ConnectionView
@@ -128,7 +128,7 @@ class Connections:
             case Kind.OPENED:
                 return sockets.opened_as(record.connection, decode_opened(record.payload).replaces, now_ns)
             case Kind.CLOSED:
-                return sockets.closed(record.connection, now_ns)
+                return sockets.closed(record.connection, now_ns, final=decode_closed(record.payload).final)
             case Kind.GAP_OPEN | Kind.GAP_CLOSE:
                 closes = record.kind == Kind.GAP_CLOSE
                 return sockets.gaps.stored(decode_gap(record.payload), now_ns, closes=closes)

@@ -51,11 +51,15 @@ class Sockets:
         self.open(number, now_ns)
         return reports
 
-    def closed(self, number: int, now_ns: int) -> tuple[Gap, ...]:
-        """CLOSED: the gap is open until another connection takes over."""
+    def closed(self, number: int, now_ns: int, *, final: bool = False) -> tuple[Gap, ...]:
+        """CLOSED: the gap is open until another connection takes over; a final one opens none, for recording ends."""
         connection = self.connections.get(number)
         if connection is None or not connection.is_open:
             return ()
+        if final:
+            over = self.gaps.connection_over(number, now_ns)
+            self._close(connection)
+            return over
         reports = self.lose(connection, now_ns, until_ns=None)
         self._close(connection)
         return reports

@@ -15,7 +15,7 @@ from core.views import ConnectionView
 from replay.player import Player
 from replay.progress import Progress, silent
 
-SILENCE_NS: Final = 10_000_000_000
+SILENCE_NS: Final = 10_500_000_000
 """Longer than this without a frame is listed: the exchange pings every 10 s, busy markets speak far more often."""
 
 COVERED: Final = ("connections", "control", "sent", "receive_time")

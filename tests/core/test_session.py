@@ -207,6 +207,14 @@ def test_views_show_the_connections_in_the_order_of_their_numbers() -> None:
     assert [(view.number, view.is_open) for view in connections.views()] == [(1, True), (2, False)]
 
 
+def test_a_goodbye_because_recording_ends_is_no_gap() -> None:
+    connections = begun()
+    opened(connections, 1)
+    assert connections.observe_record(record(Kind.CLOSED, Closed(1000, "stopped", final=True), 1), 8) == ()
+    assert connections.save().open_gaps == ()
+    assert [view.is_open for view in connections.views()] == [False]
+
+
 def test_a_snapshot_of_a_connection_that_is_not_here_is_no_error() -> None:
     assert begun().snapshot_seen(9, 1, "M", 10) == ()
 
@@ -224,6 +232,7 @@ SCRIPT = st.lists(
             Opened(),
             Opened(replaces=1),
             Closed(),
+            Closed(final=True),
             StoredGap("disk_full"),
         ]
     ),
