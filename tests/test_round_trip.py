@@ -136,11 +136,11 @@ class Counted:
 
 
 def gaps_of(tape: Tape) -> list[str]:
-    """The reasons of all gaps, but for the one that the end of the last connection leaves."""
+    """The reasons of all gaps."""
     engine, reasons = Engine(), dict[int, str]()
     for record in tape.records():
         reasons |= {gap.number: gap.reason for gap in engine.step(record).gaps}
-    return list(reasons.values())[:-1]
+    return list(reasons.values())
 
 
 def peak_ns(tape: Tape) -> int:

@@ -8,7 +8,7 @@ from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 from core.records import Coverage, Kind
 from replay import open_tape
 from replay.cut import Selection, cut
-from replay.summary import Info, summarize
+from replay.summary import SILENCE_NS, Info, summarize
 
 IMPORTED = Coverage(connections=False, control=False, sent=False)
 
@@ -61,11 +61,11 @@ def test_a_gap_that_never_closes_has_no_end(tmp_path: Path) -> None:
     assert [gap["until_ns"] for gap in info.gaps] == [None]
 
 
-def test_a_silence_is_longer_than_ten_seconds_without_any_frame(tmp_path: Path) -> None:
+def test_a_silence_is_longer_than_a_ping_that_comes_late_explains(tmp_path: Path) -> None:
     script = Script(step_ns=0).session().opened().ping()
-    script.wait(10 * SECOND).ping().wait(10 * SECOND + 1).ping()
+    script.wait(SILENCE_NS).ping().wait(SILENCE_NS + 1).ping()
     info = info_of(script, tmp_path)
-    assert [(row.at_ns, row.duration_ns) for row in info.silences] == [(START_NS + 10 * SECOND, 10 * SECOND + 1)]
+    assert [(row.at_ns, row.duration_ns) for row in info.silences] == [(START_NS + SILENCE_NS, SILENCE_NS + 1)]
 
 
 def test_a_silence_may_lie_before_the_first_frame_or_after_the_last(tmp_path: Path) -> None:
