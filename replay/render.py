@@ -223,10 +223,10 @@ def export_lines(report: "ExportReport") -> Iterator[str]:
 
 def demo_lines(demo: "Demo") -> Iterator[str]:
     """The picture at the end."""
-    yield "5. and this is one market's book at the last instant, prices in dollars:"
+    yield "6. and this is one market's book at the last instant, prices in dollars:"
     yield ""
     yield from book_lines(demo.book)
     yield ""
     ratio = demo.recording_bytes / demo.tape_bytes
-    yield f"{demo.wall_s:.1f} s. Tape: {demo.tape_bytes:,} bytes, the gzipped recording {ratio:.1f} times as many."
-    yield "Next: tapedeck import YOUR-RECORDING --out my-tape, then tapedeck info my-tape"
+    yield f"{demo.wall_s:.1f} s. Tape: {demo.tape_bytes:,} bytes; the same frames as gzipped lines: {ratio:.1f} times that."
+    yield "Next: tapedeck sandbox, an exchange to try your own bot on; or tapedeck capture --help"
