@@ -82,7 +82,7 @@ class SandboxVenue:
         self.engine = MatchingEngine(ids)
         for account in self.options.accounts:
             self.engine.fund(account, self.options.fund, precision=self.options.precision)
-        self.log = TradeLog()
+        self.log = TradeLog(lambda: self.now_ns, self.options.stale_ns)
         self.listing = Listing(self.engine, self.dice, _endless(ids))
         self.traders = Traders(self.engine, self.dice)
         self._routes = Routes(self.engine, self.log, lambda: self.now_ns, stale_ns=self.options.stale_ns)

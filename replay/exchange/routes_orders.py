@@ -1,0 +1,181 @@
+"""What an account does by REST (protocol 13.3, 13.4): its orders and its order groups.
+
+Knows paths and V2 answers, whose names have no suffix. Must not know the engine's rules.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from core.money import format_money, format_price, format_size
+from replay.exchange import order_bodies
+from replay.exchange.bodies import Body, bad_request, error, ok, refused
+from replay.exchange.engine import MatchingEngine
+from replay.exchange.order_bodies import BadBody, Reader
+from replay.exchange.orders import Placed, Reduced, Refusal
+from replay.exchange.port import RestAnswer, RestRequest
+from replay.exchange.views import GroupView
+
+Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
+
+ORDERS = "/portfolio/events/orders"
+GROUPS = "/portfolio/order_groups"
+LEGACY = "/portfolio/orders"
+
+DEPRECATED = Refusal(410, "deprecated_v1_order_endpoint", "deprecated v1 order endpoint")
+
+
+class OrderRoutes:
+    """Writes of the account that signed the request."""
+
+    def __init__(self, engine: MatchingEngine, now_ns: Callable[[], int]) -> None:
+        self._engine = engine
+        self._now_ns = now_ns
+
+    def table(self) -> Sequence[tuple[str, str, Handler]]:
+        """Method, path, handler; what is more special comes first."""
+        rows = (
+            ("POST", ORDERS, self._create),
+            ("DELETE", ORDERS, self._cancel_all),
+            ("POST", f"{ORDERS}/batched", self._create_batch),
+            ("DELETE", f"{ORDERS}/batched", self._cancel_batch),
+            ("DELETE", f"{ORDERS}/{{}}", self._cancel),
+            ("POST", f"{ORDERS}/{{}}/amend", self._amend),
+            ("POST", f"{ORDERS}/{{}}/decrease", self._decrease),
+            ("POST", f"{GROUPS}/create", self._create_group),
+            ("GET", GROUPS, self._groups),
+            ("GET", f"{GROUPS}/{{}}", self._group),
+            ("PUT", f"{GROUPS}/{{}}/{{}}", self._change_group),
+            ("DELETE", f"{GROUPS}/{{}}", self._delete_group),
+        )
+        legacy = [(method, path, _deprecated) for method, path in _LEGACY_WRITES]
+        return [(method, path, _decoding(handler)) for method, path, handler in (*rows, *legacy)]
+
+    def _create(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        new = order_bodies.new_order(order_bodies.decode(request.body))
+        answer = self._engine.place(request.account, new, self._now_ns())
+        return refused(answer) if isinstance(answer, Refusal) else ok(_placed(answer), 201)
+
+    def _create_batch(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        answers: list[Body] = []
+        for item in order_bodies.batch(order_bodies.decode(request.body)):
+            try:
+                answer = self._engine.place(request.account, order_bodies.new_order(item), self._now_ns())
+            except BadBody as bad:
+                answer = Refusal(400, "bad_request", "bad request", str(bad))
+            answers.append({"error": error(answer)} if isinstance(answer, Refusal) else _placed(answer))
+        return ok({"orders": answers}, 201)
+
+    def _cancel(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        answer = self._engine.cancel(request.account, parts[0], self._now_ns())
+        return refused(answer) if isinstance(answer, Refusal) else ok(_cancelled(answer))
+
+    def _cancel_batch(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        answers: list[Body] = []
+        for item in order_bodies.batch(order_bodies.decode(request.body)):
+            order_id = Reader(item, "BatchCancelOrdersV2Request").text("order_id", required=True)
+            answer = self._engine.cancel(request.account, order_id, self._now_ns())
+            failed = isinstance(answer, Refusal)
+            answers.append({"order_id": order_id, "error": error(answer)} if failed else _cancelled(answer))  # type: ignore[arg-type]  # told apart by `failed`
+        return ok({"orders": answers})
+
+    def _cancel_all(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        answer = self._engine.cancel_all(request.account, self._now_ns())
+        return refused(answer) if isinstance(answer, Refusal) else RestAnswer(204, b"")
+
+    def _amend(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        wanted = order_bodies.amendment(parts[0], order_bodies.decode(request.body))
+        answer = self._engine.amend(request.account, wanted, self._now_ns())
+        return refused(answer) if isinstance(answer, Refusal) else ok(_placed(answer))
+
+    def _decrease(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        by, to = order_bodies.reduction(order_bodies.decode(request.body))
+        answer = self._engine.decrease(request.account, parts[0], self._now_ns(), by=by, to=to)
+        if isinstance(answer, Refusal):
+            return refused(answer)
+        return ok({**_named(answer), "remaining_count": format_size(answer.order.remaining)})
+
+    def _create_group(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        limit = order_bodies.group_limit(order_bodies.decode(request.body))
+        answer = self._engine.groups.create(request.account, limit, self._now_ns())
+        if isinstance(answer, Refusal):
+            return refused(answer)
+        return ok({"order_group_id": answer.group_id, "subaccount": 0, "exchange_index": 0}, 201)
+
+    def _groups(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        found = self._engine.groups.of(request.account)
+        return ok({"order_groups": [{"id": view.group_id, **_group(view)} for view in found]})
+
+    def _group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        view = next(view for view in self._engine.groups.of(request.account) if view.group_id == parts[0])
+        return ok({**_group(view), "orders": [order.order_id for order in view.orders]})
+
+    def _change_group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        groups, account, now_ns = self._engine.groups, request.account, self._now_ns()
+        match parts[1]:
+            case "reset":
+                answer = groups.reset(account, parts[0], now_ns)
+            case "trigger":
+                answer = groups.trigger(account, parts[0], now_ns)
+            case "limit":
+                limit = order_bodies.group_limit(order_bodies.decode(request.body))
+                if limit is None:
+                    raise BadBody("contracts_limit is required")
+                answer = groups.set_limit(account, parts[0], limit, now_ns)
+            case _:
+                raise KeyError(parts[1])
+        return refused(answer) if isinstance(answer, Refusal) else ok({})
+
+    def _delete_group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        answer = self._engine.groups.delete(request.account, parts[0], self._now_ns())
+        return refused(answer) if isinstance(answer, Refusal) else ok({})
+
+
+_LEGACY_WRITES = (
+    ("POST", LEGACY),
+    ("POST", f"{LEGACY}/batched"),
+    ("DELETE", f"{LEGACY}/batched"),
+    ("DELETE", f"{LEGACY}/{{}}"),
+    ("POST", f"{LEGACY}/{{}}/amend"),
+    ("POST", f"{LEGACY}/{{}}/decrease"),
+)
+
+
+def _deprecated(_request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+    return refused(DEPRECATED)
+
+
+def _decoding(handler: Handler) -> Handler:
+    def answer(request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+        try:
+            return handler(request, parts)
+        except BadBody as bad:
+            return bad_request(str(bad))
+
+    return answer
+
+
+def _named(answer: Placed | Reduced) -> Body:
+    body: dict[str, Any] = {"order_id": answer.order.order_id}
+    if answer.order.client_order_id:
+        body["client_order_id"] = answer.order.client_order_id
+    return body | {"ts_ms": answer.at_ns // 1_000_000}
+
+
+def _placed(answer: Placed) -> Body:
+    body = _named(answer) | {
+        "fill_count": format_size(answer.fill_count),
+        "remaining_count": format_size(answer.order.remaining),
+    }
+    if answer.average_price is not None and answer.average_fee is not None:
+        body["average_fill_price"] = format_price(answer.average_price)
+        body["average_fee_paid"] = format_money(answer.average_fee)
+    return body
+
+
+def _cancelled(answer: Reduced) -> Body:
+    return _named(answer) | {"reduced_by": format_size(answer.reduced_by)}
+
+
+def _group(view: GroupView) -> Body:
+    body: Body = {"is_auto_cancel_enabled": True, "exchange_index": 0}
+    return body if view.contracts_limit is None else body | {"contracts_limit_fp": format_size(view.contracts_limit)}

@@ -1,0 +1,66 @@
+"""What REST lists of the past and the engine does not keep: trades, fills, payouts, series, the volume of a day.
+
+Knows happenings. Must not know requests. Everything is bounded; the oldest goes first.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Final
+
+from core.times import SECOND_NS
+from replay.exchange.happenings import EventCreated, Filled, Happening, OrderChanged, Settled, Traded
+from replay.exchange.orders import Order
+from replay.exchange.specs import EventSpec
+
+TRADES_KEPT: Final = 20_000
+"""Public trades, over all markets: hours of synthetic ones."""
+
+FILLS_KEPT: Final = 20_000
+"""Fills and payouts of an account."""
+
+DAY_NS: Final = 86_400 * SECOND_NS
+
+
+class TradeLog:
+    """Everything newest last. series: the first event seen of each; events: tickers in the order they were listed."""
+
+    def __init__(self, now_ns: Callable[[], int] = lambda: 0, stale_ns: int = 0) -> None:
+        self.trades: deque[Traded] = deque(maxlen=TRADES_KEPT)
+        self.fills: dict[str, deque[Filled]] = defaultdict(lambda: deque(maxlen=FILLS_KEPT))
+        self.settlements: dict[str, deque[Settled]] = defaultdict(lambda: deque(maxlen=FILLS_KEPT))
+        self.series: dict[str, EventSpec] = {}
+        self.events: list[str] = []
+        self._now_ns = now_ns
+        self._stale_ns = stale_ns
+        self._former: dict[str, tuple[int, Order | None]] = {}
+        self._latest: dict[str, Order] = {}
+
+    def observe(self, happening: Happening) -> None:
+        """Keep what will be asked for."""
+        match happening:
+            case Traded():
+                self.trades.append(happening)
+            case Filled():
+                self.fills[happening.account].append(happening)
+            case Settled():
+                self.settlements[happening.account].append(happening)
+            case EventCreated():
+                self.series.setdefault(happening.event.series_ticker, happening.event)
+                self.events.append(happening.event.event_ticker)
+            case OrderChanged() if self._stale_ns:
+                order = happening.order
+                self._former[order.order_id] = happening.at_ns, self._latest.get(order.order_id)
+                self._latest[order.order_id] = order
+            case _:
+                pass
+
+    def as_read(self, order: Order) -> Order | None:
+        """How a read shows an order that changed within the lag: as it stood before, None = not there yet."""
+        changed = self._former.get(order.order_id)
+        if changed is None or self._now_ns() - changed[0] >= self._stale_ns:
+            return order
+        return changed[1]
+
+    def volume_of_day(self, market: str, now_ns: int) -> int:
+        """Contracts (1/100) traded in a market within 24 hours, as far as trades are kept."""
+        return sum(t.count for t in self.trades if t.market == market and t.at_ns > now_ns - DAY_NS)
