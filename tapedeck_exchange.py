@@ -105,6 +105,52 @@ def serve(
     _run(venue, options, as_json=as_json)
 
 
+@app.command(epilog=f"{FAULTS_HELP}\n\nExample: tapedeck sandbox --markets 50 --rate 500 --seed 7 --json")
+def sandbox(
+    *,
+    markets: Annotated[int, typer.Option("--markets", metavar="N", help="Markets that are open at the start.")] = 20,
+    rate: Annotated[
+        float,
+        typer.Option("--rate", metavar="R", help="Frames a second over all channels; 0 = only what clients cause."),
+    ] = 200.0,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="The dice of markets and traders.")] = 1,
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="X", help="Exchange seconds a second, or max: as fast as clients read.")
+    ] = "1",
+    port: Port = 0,
+    tls_certificate: Certificate = None,
+    tls_key: CertificateKey = None,
+    access_key: AccessKey = "",
+    key: KeyFile = None,
+    fault: FaultTexts = None,
+    faults: FaultFile = None,
+    fault_seed: FaultSeed = 0,
+    list_faults: ListFaults = False,  # noqa: ARG001  # its callback has printed and ended already
+    as_json: Json = False,
+) -> None:
+    """Be an exchange to trade in: a matching engine and made-up traders on this machine, until Ctrl-C.
+
+    Any Kalshi client connects, subscribes and trades over REST with play money. The same seed and the same commands
+    give the same frames. `--json` prints one line when ready.
+    """
+    from replay.exchange.options import ServerOptions
+    from replay.exchange.playhead import MAX, parse_speed
+    from replay.exchange.sandbox import SandboxOptions, SandboxVenue
+
+    pace = parse_speed(speed)
+    options = ServerOptions(
+        port=port,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        access_key=access_key,
+        key_path=key,
+        faults=_faults(fault, faults),
+        fault_seed=fault_seed,
+    )
+    venue = SandboxVenue(SandboxOptions(markets=markets, rate=rate, seed=seed, speed=0.0 if pace == MAX else pace))
+    _run(venue, options, as_json=as_json)
+
+
 def _faults(texts: list[str] | None, file: Path | None) -> tuple[str, ...]:
     """All faults that were asked for; one that cannot be read is found before anything starts."""
     from core.errors import ConfigError

@@ -61,7 +61,9 @@ def first_lines(process: subprocess.Popen[str], count: int) -> list[str]:
     text = b""
     while text.count(b"\n") < count:
         assert select.select([process.stdout], [], [], READY_S)[0], "nothing was printed"
-        text += os.read(process.stdout.fileno(), 65_536)
+        more = os.read(process.stdout.fileno(), 65_536)
+        assert more, f"the program ended: {process.communicate()[1]}"
+        text += more
     return text.decode().splitlines(keepends=True)
 
 
@@ -122,12 +124,35 @@ def test_serve_lets_the_given_key_in_and_does_the_given_faults(tape: Path, tmp_p
         assert [entry["kind"] for entry in done] == ["http", "close"]
 
 
-def test_every_fault_is_in_the_help_and_explained_on_demand(cli: Cli) -> None:
-    help_text = re.sub(r"\s+", " ", cli("serve", "--help").out)
+def test_the_sandbox_trades_with_whoever_has_the_key() -> None:
+    with running("sandbox", "--markets", 5, "--rate", 200, "--seed", 3, "--json") as process:
+        ready = json.loads(first_lines(process, 1)[0])
+        found = requests.get(ready["rest_url"] + "/markets?status=open&limit=1000", timeout=10).json()["markets"][:5]
+        client = connect(ready)
+        tickers = [market["ticker"] for market in found]
+        params = {"channels": ["orderbook_delta"], "market_tickers": tickers, "use_yes_price": False}
+        client.send(json.dumps({"id": 1, "cmd": "subscribe", "params": params}))
+        frames = [json.loads(client.recv()) for _ in range(12)]
+        assert [frame["type"] for frame in frames[:6]] == ["subscribed", *["orderbook_snapshot"] * 5]
+        assert [frame["seq"] for frame in frames[1:]] == list(range(1, 12))
+        client.shutdown()  # type: ignore[no-untyped-call]  # the library's own
+        process.send_signal(signal.SIGTERM)
+        assert (*process.communicate(timeout=10), process.returncode) == ("", "", 0)
+
+
+def test_a_sandbox_that_cannot_be_is_one_sentence(cli: Cli) -> None:
+    assert_refused(cli("sandbox", "--markets", 0), "--markets 0", "from 1 to")
+    assert_refused(cli("sandbox", "--rate", "1e9"), "--rate", "from 0 to")
+    assert_refused(cli("sandbox", "--speed", "fast"), "'fast'", "write 1, 10 or max")
+
+
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+def test_every_fault_is_in_the_help_and_explained_on_demand(cli: Cli, command: str) -> None:
+    help_text = re.sub(r"\s+", " ", cli(command, "--help").out)
     assert [kind for kind in KINDS if not re.search(rf"\b{kind}\b", help_text)] == []
     triggers = {trigger for kind in KINDS.values() for trigger in kind.triggers}
     assert [trigger for trigger in sorted(triggers) if trigger not in tapedeck_exchange.FAULTS_HELP] == []
-    listed = cli("serve", "--list-faults")
+    listed = cli(command, "--list-faults")
     assert listed.code == 0
     assert [line.partition("@")[0] for line in listed.out.splitlines()] == list(KINDS)
 
