@@ -106,7 +106,7 @@ class OrderRoutes:
         return ok({"order_groups": [{"id": view.group_id, **_group(view)} for view in found]})
 
     def _group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        view = next(view for view in self._engine.groups.of(request.account) if view.group_id == parts[0])
+        view = {view.group_id: view for view in self._engine.groups.of(request.account)}[parts[0]]
         return ok({**_group(view), "orders": [order.order_id for order in view.orders]})
 
     def _change_group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:

@@ -26,6 +26,7 @@ class TradeLog:
 
     def __init__(self, now_ns: Callable[[], int] = lambda: 0, stale_ns: int = 0) -> None:
         self.trades: deque[Traded] = deque(maxlen=TRADES_KEPT)
+        self._days: dict[str, deque[Traded]] = defaultdict(lambda: deque(maxlen=TRADES_KEPT))
         self.fills: dict[str, deque[Filled]] = defaultdict(lambda: deque(maxlen=FILLS_KEPT))
         self.settlements: dict[str, deque[Settled]] = defaultdict(lambda: deque(maxlen=FILLS_KEPT))
         self.series: dict[str, EventSpec] = {}
@@ -40,6 +41,7 @@ class TradeLog:
         match happening:
             case Traded():
                 self.trades.append(happening)
+                self._days[happening.market].append(happening)
             case Filled():
                 self.fills[happening.account].append(happening)
             case Settled():
@@ -63,4 +65,7 @@ class TradeLog:
 
     def volume_of_day(self, market: str, now_ns: int) -> int:
         """Contracts (1/100) traded in a market within 24 hours, as far as trades are kept."""
-        return sum(t.count for t in self.trades if t.market == market and t.at_ns > now_ns - DAY_NS)
+        day = self._days[market]
+        while day and day[0].at_ns <= now_ns - DAY_NS:
+            day.popleft()
+        return sum(told.count for told in day)
