@@ -5,22 +5,24 @@ netrc, no verification switched off: a signature goes to the host it was made fo
 """
 
 import base64
-import contextlib
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
+import requests.adapters
 
 from capture.auth import Credentials
 from capture.buckets import Buckets
 from capture.clock_offset import ClockOffset
 from capture.environments import Environment
+from capture.http_line import Line, connection_class, target_of
 from core.answers import parse_error
 from core.errors import AuthError, ExchangeError
 from core.records import RestCall
@@ -28,17 +30,22 @@ from core.records import RestCall
 CHUNK: Final = 65_536
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
+LONGEST_OBEYED_S: Final = 120.0
+"""A Retry-After is obeyed up to this; who is told to wait longer is told so, and asks again later or not."""
+
+ERROR_BYTES: Final = 65_536
+"""Of an answer that is none: the longest sentence of the exchange has 170, a page of a proxy some thousand."""
+
 SKEW_S: Final = 5.0
 """A clock that is off by more is named when a signature is refused: 10 s are taken, 30 s are not (protocol 2.4)."""
 
 _SAFE: Final = ("GET", "HEAD")
-_RETRIED: Final = (429, 500, 502, 503, 504)
 _NS: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """share: of the account's budget, 0 to 1]. timeout_s: of one attempt, from its start to its last byte.
+    """share: of the account's budget, more than 0, at most 1. timeout_s: of an attempt, until its last byte is there.
 
     max_tries: attempts at one request where trying again is safe. max_body_bytes: of an answer.
     ca_file: PEM file of the authorities to trust instead of the system's.
@@ -57,13 +64,45 @@ DEFAULT_OPTIONS: Final = RestOptions()
 
 @dataclass(frozen=True, slots=True)
 class _Got:
-    """What came of one attempt. status 0 = no answer. unsent: certain not to have reached the exchange."""
+    """What came of one attempt. status 0 = no answer. is_unsent: certain not to have reached the exchange.
+
+    is_final: it would be the same the next time.
+    """
 
     status: int = 0
     body: bytes = b""
     error: str = ""
-    unsent: bool = False
+    is_unsent: bool = False
+    is_final: bool = False
     retry_after_s: float = 0.0
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Has every connection made by our line, so that it is bounded, verified and cut as those of the wire are."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The library's pool for a request."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = connection_class(pool.ConnectionCls, self.line)
+        return pool
+
+
+class _Session(requests.Session):
+    """A session of one thread: nothing of the environment, no header that we did not write."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self.line = line
+        self.trust_env = False
+        self.headers.clear()
+        self.headers["User-Agent"] = "tapedeck"
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(line))
 
 
 class RestClient:
@@ -79,6 +118,8 @@ class RestClient:
         taken: Callable[[RestCall], object],
         options: RestOptions = DEFAULT_OPTIONS,
     ) -> None:
+        """Raises ConfigError when `options.ca_file` will not do."""
+        self._target = target_of(environment.rest_url, options.ca_file)
         self.buckets = Buckets(options.share)
         self.clock = ClockOffset()
         self._base = environment.rest_url
@@ -89,7 +130,7 @@ class RestClient:
         self._local = threading.local()
         self._aborted = threading.Event()
         self._dice = random.Random()
-        self._sessions: list[requests.Session] = []
+        self._sessions: list[_Session] = []
 
     @property
     def clock_offset_ns(self) -> int | None:
@@ -106,21 +147,23 @@ class RestClient:
         urgent: bool = False,
         why: str = "",
         items: int = 1,
+        also: Callable[[bytes], bool] | None = None,
     ) -> bytes:
         """The body of a successful answer. path: without the API's prefix ("/markets/X"). urgent: a cancel.
 
-        items: how many a batch holds. Raises ExchangeError: no answer, or a refusal (its status and the exchange's
-        code); AuthError: the key or the signature was refused.
+        body: UTF-8. items: how many a batch holds. also: whether the body of a 5xx is the answer all the
+        same. Raises ExchangeError: no answer, or a refusal (its status and the exchange's code); AuthError: the key or
+        the signature was refused.
         """
         query = urlencode(list(params))
-        call = RestCall(method=method, path=f"{self._prefix}{path}{'?' if query else ''}{query}", why=why)
-        call = _with_body(call, body)
+        target = f"{self._prefix}{path}{'?' if query else ''}{query}"
+        call = RestCall(method=method, path=target, why=why, body=body.decode())
         tries = 0
         while True:
             self._pace(method, path, urgent=urgent, items=items)
             got = self._attempt(call, body)
             tries += 1
-            if 200 <= got.status < 300 and not got.error:
+            if not got.error and (200 <= got.status < 300 or (got.status >= 500 and also and also(got.body))):
                 return got.body
             if got.status == 429:
                 self.buckets.refused(method, time.monotonic_ns())
@@ -129,12 +172,11 @@ class RestClient:
             self._wait(self._pause_s(tries, got))
 
     def abort(self) -> None:
-        """Nothing is asked any more; whoever waits gets ExchangeError."""
+        """Nothing is asked any more; whoever waits, for his turn or for an answer, gets ExchangeError at once."""
         self._aborted.set()
-        self.close()
 
     def close(self) -> None:
-        """Close the connections; more than once is fine."""
+        """Close the connections that nobody uses; more than once is fine."""
         for session in list(self._sessions):
             session.close()
 
@@ -144,76 +186,73 @@ class RestClient:
 
     def _wait(self, seconds: float) -> None:
         if self._aborted.wait(seconds):
-            raise ExchangeError("the request was given up: recording stops")
+            raise _given_up()
 
     def _pause_s(self, tries: int, got: _Got) -> float:
         if got.retry_after_s:
-            return min(got.retry_after_s, LONGEST_WAIT_S)
+            return got.retry_after_s
         most = min(self._options.first_wait_s * 2.0**tries, LONGEST_WAIT_S)
         return most * (0.5 + self._dice.random() / 2)
 
     def _attempt(self, call: RestCall, body: bytes) -> _Got:
         """One request and its answer, on record whatever came of it."""
         if self._aborted.is_set():
-            raise ExchangeError("the request was given up: recording stops")
+            raise _given_up()
+        session = self._session()
+        session.line.begin(self._options.timeout_s)
         began_ns, wall_ns = time.monotonic_ns(), time.time_ns()
         date, age_s = "", 0
         try:
-            with self._send(call, body, wall_ns) as answer:
-                date, age_s = answer.headers.get("Date", "")[:64], _seconds(answer.headers.get("Age"))
+            with self._send(session, call, body, wall_ns) as answer:
+                date, age_s = answer.headers.get("Date", "")[:64], _whole(answer.headers.get("Age"))
                 self.clock.observe(date, age_s, wall_ns, time.time_ns())
-                got = self._read(answer, began_ns)
+                got = self._read(answer)
         except requests.RequestException as error:
-            got = _Got(error=_words(error), unsent=_is_unsent(error))
+            line = session.line
+            got = _Got(error=line.problem or _words(error), is_unsent=not line.has_sent, is_final=line.is_untrusted)
         self._taken(_told(call, got, time.monotonic_ns() - began_ns, date, age_s))
         return got
 
-    def _send(self, call: RestCall, body: bytes, wall_ns: int) -> requests.Response:
+    def _send(self, session: requests.Session, call: RestCall, body: bytes, wall_ns: int) -> requests.Response:
         headers = {"Accept": "application/json"}
         if self._credentials is not None:
             headers |= self._credentials.headers(call.method, call.path.partition("?")[0], wall_ns // 1_000_000)
         if body:
             headers["Content-Type"] = "application/json"
-        return self._session().request(
-            call.method,
-            self._base.removesuffix(self._prefix) + call.path,
-            data=body or None,
-            headers=headers,
-            timeout=(self._options.timeout_s, self._options.timeout_s),
-            allow_redirects=False,
-            stream=True,
-        )
+        url = self._base.removesuffix(self._prefix) + call.path
+        return session.request(call.method, url, data=body or None, headers=headers, allow_redirects=False, stream=True)
 
-    def _read(self, answer: requests.Response, began_ns: int) -> _Got:
-        """The body, within the limits of time and size."""
-        retry_after_s = float(_seconds(answer.headers.get("Retry-After")))
+    def _read(self, answer: requests.Response) -> _Got:
+        """The body, if it is not too large."""
+        status = answer.status_code
         if answer.is_redirect:
-            return _Got(answer.status_code, error="a redirect, which is not followed: it would send the signature on")
+            why = "a redirect, which is not followed: it would send the signature on"
+            return _Got(status, error=why, is_final=True)
+        is_answer = 200 <= status < 300
+        most = self._options.max_body_bytes if is_answer else ERROR_BYTES
         parts: list[bytes] = []
-        size, until_ns = 0, began_ns + int(self._options.timeout_s * _NS)
+        size = 0
         for chunk in answer.iter_content(CHUNK):
             parts.append(chunk)
             size += len(chunk)
-            if size > self._options.max_body_bytes:
-                return _Got(answer.status_code, error=f"the answer has more than {self._options.max_body_bytes} bytes")
-            if time.monotonic_ns() > until_ns:
-                return _Got(answer.status_code, error=f"the answer took more than {self._options.timeout_s:g} s")
-        return _Got(answer.status_code, b"".join(parts), retry_after_s=retry_after_s)
+            if size > most and is_answer:
+                return _Got(status, error=f"the answer has more than {most} bytes", is_final=True)
+            if size > most:
+                break
+        later_s = _retry_after_s(answer.headers.get("Retry-After"), time.time())
+        return _Got(status, b"".join(parts), retry_after_s=later_s)
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> _Session:
         """This thread's own session, so that nobody waits for a connection that another thread is reading from."""
-        session: requests.Session | None = getattr(self._local, "session", None)
+        session: _Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = requests.Session()
-            session.trust_env = False
-            session.headers.clear()
-            session.headers["User-Agent"] = "tapedeck"
-            if self._options.ca_file is not None:
-                session.verify = str(self._options.ca_file)
+            session = self._local.session = _Session(Line(self._target, self._aborted.is_set))
             self._sessions.append(session)
         return session
 
     def _failure(self, call: RestCall, got: _Got) -> ExchangeError | AuthError:
+        if self._aborted.is_set():
+            return _given_up()
         what = f"{call.method} {call.path.partition('?')[0]}"
         if not got.status or got.error:
             return ExchangeError(f"{what}: {got.error}; check the network and the exchange's status", status=got.status)
@@ -221,8 +260,9 @@ class RestClient:
         words = ", ".join(dict.fromkeys(filter(None, (said.code, said.message, said.details))))
         if got.status in (401, 403):
             return AuthError(f"{what}: the exchange refused the key (HTTP {got.status}: {words}){self._skew()}")
+        later = f"; it asks to wait {got.retry_after_s:.0f} s" if got.retry_after_s else ""
         return ExchangeError(
-            f"{what}: the exchange answered HTTP {got.status}{': ' if words else ''}{words}",
+            f"{what}: the exchange answered HTTP {got.status}{': ' if words else ''}{words}{later}",
             status=got.status,
             code=said.code,
         )
@@ -240,41 +280,41 @@ def quoted(part: str) -> str:
 
 
 def _may_retry(method: str, got: _Got) -> bool:
-    """Whether asking again cannot do anything twice."""
-    if got.unsent or got.status == 429:
+    """Whether asking again may help and cannot do anything twice."""
+    if got.is_final or got.retry_after_s > LONGEST_OBEYED_S:
+        return False
+    if got.is_unsent or got.status == 429:
         return True
-    return method in _SAFE and (got.status in _RETRIED or not got.status)
+    return method in _SAFE and (got.status >= 500 or not got.status)
 
 
-def _is_unsent(error: requests.RequestException) -> bool:
-    if isinstance(error, requests.exceptions.SSLError):
-        return False  # a certificate that was refused is refused again
-    return isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
+def _given_up() -> ExchangeError:
+    return ExchangeError("the request was given up: recording stops")
 
 
 def _words(error: requests.RequestException) -> str:
     """What went wrong, in words of ours: the library's may hold a whole URL or a header."""
     match error:
-        case requests.exceptions.SSLError():
-            return "the server's certificate was refused"
-        case requests.exceptions.ConnectTimeout() | requests.exceptions.ReadTimeout():
-            return "no answer in time"
         case requests.exceptions.ChunkedEncodingError():
             return "the answer was cut short"
         case requests.exceptions.ConnectionError():
-            return "no connection" if _is_unsent(error) else "the connection broke"
+            return "the connection broke"
         case _:
             return type(error).__name__
 
 
-def _seconds(text: str | None) -> int:
+def _whole(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0
 
 
-def _with_body(call: RestCall, body: bytes) -> RestCall:
-    with contextlib.suppress(UnicodeDecodeError):
-        return RestCall(method=call.method, path=call.path, why=call.why, body=body.decode())
-    raise ValueError("a request body that is no UTF-8")
+def _retry_after_s(text: str | None, now_s: float) -> float:
+    """How long to wait by a Retry-After header, which has seconds or a date; 0 = it does not say."""
+    if not text or text.isdigit():
+        return float(_whole(text))
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now_s, 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def _told(call: RestCall, got: _Got, took_ns: int, date: str, age_s: int) -> RestCall:

@@ -191,16 +191,21 @@ class Stream:
 
 
 def dial(target: Target, deadline: Deadline, *, resolve: Resolve = socket.getaddrinfo) -> Stream:
-    """A connection to `target`, through TLS if it has a context; DialError.
+    """A connection to `target` as `dial_socket` makes it."""
+    return Stream(dial_socket(target, deadline, resolve=resolve))
+
+
+def dial_socket(target: Target, deadline: Deadline, *, resolve: Resolve = socket.getaddrinfo) -> socket.socket:
+    """A socket connected to `target`, through TLS if it has a context; it does not block. DialError.
 
     Addresses are looked up afresh; each gets a quarter of a second before the next one is tried beside it.
     """
     addresses = _addresses(target, deadline, resolve)
     connected = _first_connected(target, addresses, deadline)
     if target.tls is None:
-        return Stream(connected)
+        return connected
     try:
-        return Stream(_secured(connected, target.host, target.tls, deadline))
+        return _secured(connected, target.host, target.tls, deadline)
     except BaseException:
         connected.close()
         raise

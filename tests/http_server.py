@@ -1,6 +1,7 @@
 """An HTTP server on loopback that answers what it is told to, byte for byte, and keeps what it was asked."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple, Self
@@ -32,14 +33,19 @@ def raw(content: bytes) -> Answer:
 
 
 class HttpServer:
-    """Gives the answers in turn, the last one for ever; a context manager."""
+    """Gives the answers in turn, the last one for ever; a context manager. tls: None = in the clear.
 
-    def __init__(self, *answers: Answer) -> None:
+    over: set when it ends, for answers that wait.
+    """
+
+    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
+        self.over = threading.Event()
+        self._tls = tls
         self._answers = list(answers) or [reply()]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
 
@@ -50,6 +56,7 @@ class HttpServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
@@ -65,14 +72,16 @@ class HttpServer:
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, peer: socket.socket) -> None:
-        with peer:
+    def _serve(self, plain: socket.socket) -> None:
+        with plain:
             try:
+                peer = self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
                 asked = _read(peer)
                 with self._lock:
                     self.asked.append(asked)
                     answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
                 answer(peer)
+                peer.close()
             except OSError:
                 pass
 
