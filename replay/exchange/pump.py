@@ -41,6 +41,8 @@ class Pump:
         out = session.out
         while True:
             self._bell.clear()
+            if self._transport.is_closing():
+                return  # what is still queued goes nowhere, and must not count as sent
             if data := out.take(Clock.true_ns()):
                 self._transport.write(data)
                 self._lobby.moved(session)
