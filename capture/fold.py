@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from capture.hook import Hook
-from capture.link import Log
+from capture.link import Appender
 from capture.tape.errors import TapeError
 from capture.tape.follow import Follower
 from core.commands import Command, Reconnect, Refuse, Send, Tell
@@ -47,7 +47,9 @@ class Fold:
     failed: why it ended before it was stopped, "" = it did not. hook: gets every step, None = nobody does.
     """
 
-    def __init__(self, follower: Follower, desks: Desks, links: Sequence[Channel], log: Log, hook: Hook | None) -> None:
+    def __init__(
+        self, follower: Follower, desks: Desks, links: Sequence[Channel], log: Appender, hook: Hook | None
+    ) -> None:
         self.failed = ""
         self._follower = follower
         self._desks = desks

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Final, TypeAlias
 
-from capture.link import Log
+from capture.link import Appender
 from capture.tape.errors import TapeError
 from core.engine import Step
 from core.records import Fault, Kind, Record, encode_payload
@@ -29,7 +29,7 @@ OnStep: TypeAlias = Callable[[Record, Step], None]
 class Hook:
     """Hands steps to `call` in their order, each once. detached: why it is not called any more, "" = it is."""
 
-    def __init__(self, call: OnStep, log: Log, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, call: OnStep, log: Appender, *, capacity: int = CAPACITY) -> None:
         self.detached = ""
         self.faults = 0
         self._call = call

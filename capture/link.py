@@ -60,11 +60,15 @@ class WireLike(Protocol):
 MakeWire: TypeAlias = Callable[[Taken, TakenTexts], WireLike]
 
 
-class Log(Protocol):
-    """Where records go; a TapeWriter is one."""
+class Appender(Protocol):
+    """Where single records go; a TapeWriter is one."""
 
     def append(self, kind: int, payload: bytes, connection: int = 0) -> int:
         """The record's seq; DiskError when it was refused."""
+
+
+class Log(Appender, Protocol):
+    """Where records go, several at once too; a TapeWriter is one."""
 
     def append_all(self, kind: int, payloads: Sequence[bytes], connection: int = 0) -> int:
         """The seq of the last record; DiskError when one of them was refused."""
