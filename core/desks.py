@@ -42,7 +42,7 @@ class Desks:
         step = self.engine.step(record)
         if record.kind == _TEXT:
             desk = self._of.get(record.connection)
-            if desk is None or desk.connection != record.connection:
+            if desk is None:
                 return step, []
             desk.saw(step)
             return step, self._collect(desk.take(), step.now_ns) if desk.commands else []

@@ -251,6 +251,20 @@ def test_after_a_sleep_it_connects_anew_at_once_whatever_it_was_waiting_for(tmp_
         assert slot.link.status.tries == 1, "a sleep is nobody's failure"
 
 
+def test_a_sleep_in_the_middle_of_connecting_counts_as_no_try(tmp_path: Path) -> None:
+    called = threading.Event()
+
+    def script(peer: Peer) -> None:
+        called.set()
+        peer.hold()
+
+    with linked(tmp_path, script, holding()) as slot:
+        assert called.wait(10)
+        slot.link.hurry("the machine slept")
+        slot.wait_up(1)
+        assert slot.link.status.tries == 0
+
+
 def test_a_disk_that_takes_nothing_costs_frames_and_never_the_connection(tmp_path: Path) -> None:
     gate = threading.Event()
 

@@ -58,6 +58,17 @@ def test_a_connection_that_was_given_up_is_not_talked_to_and_given_up_again_if_i
     assert len(slot.take()) == 1
 
 
+def test_a_connection_is_given_up_once_however_many_reasons_there_are() -> None:
+    slot = desk("fill", "user_orders", "market_positions")
+    slot.opened(1, 0)
+    for now_ns in (S, 12 * S):
+        for number in range(1, 7):
+            slot.sent(b'{"id":%d}' % number, now_ns)
+        slot.tick(now_ns + 11 * S)
+    commands = slot.take()
+    assert [type(command) for command in commands] == [Send] * 6 + [Reconnect]
+
+
 def test_while_it_is_held_nothing_is_asked() -> None:
     slot = desk("trade")
     slot.opened(1, 0)

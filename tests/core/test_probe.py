@@ -113,6 +113,17 @@ def test_quiet_markets_are_audited_in_turn_those_quiet_for_longest_first() -> No
     assert second.markets == tuple(markets[AUDIT_SIZE:])
 
 
+def test_an_audit_says_nothing_about_the_silence_of_the_others() -> None:
+    watch = Watch("A")
+    watch.probe.touched("", 1_000 * S)
+    asked = watch.tick(1_000 * S)
+    assert asked is not None
+    assert watch.probe.answered(asked, watch.bring("A", now_ns=1_050 * S), 1_050 * S)
+    assert watch.probe.vouched_ns == 1_000 * S
+    assert watch.tick(1_120 * S) is None
+    assert watch.tick(1_120 * S + 1) is not None
+
+
 def test_the_first_market_an_audit_finds_mute_is_added_anew_and_the_second_ends_the_connection() -> None:
     watch = Watch("A", "B")
     watch.probe.touched("", 1_000 * S)
