@@ -16,10 +16,12 @@ from replay.exchange.wording_base import COMBOS, Msg, multiplier, ranges, templa
 _S: Final = 1_000_000_000
 
 
-def life(told: LifecycleChanged) -> Publication:
-    """A turn of a market's life; combos have a channel of their own."""
+def life(told: LifecycleChanged) -> tuple[Publication, ...]:
+    """A turn of a market's life; combos have a channel of their own, which knows fewer turns (protocol 8.8)."""
     spec = told.spec
     is_combo = spec.ticker.startswith(COMBOS)
+    if is_combo and told.event in (Life.PRICE_LEVELS_UPDATED, Life.METADATA_UPDATED):
+        return ()
     msg: Msg = {"market_ticker": spec.ticker}
     match told.event:
         case Life.CREATED:
@@ -43,7 +45,7 @@ def life(told: LifecycleChanged) -> Publication:
             msg |= strikes(spec) | {"yes_sub_title": spec.texts.yes_sub_title}
     msg["event_type"] = told.event.value  # last, as recorded
     kind, channel = ("multivariate_market_lifecycle", COMBO_LIFECYCLE) if is_combo else (LIFECYCLE, LIFECYCLE)
-    return Publication(channel=channel, market="", template=template_of(kind, msg, told.at_ns))
+    return (Publication(channel=channel, market="", template=template_of(kind, msg, told.at_ns)),)
 
 
 def _created(spec: MarketSpec, *, is_combo: bool) -> Msg:
@@ -99,12 +101,14 @@ def event(told: EventCreated) -> Publication:
     return Publication(channel=channel, market="", template=template_of("event_lifecycle", msg, told.at_ns))
 
 
-def fees(told: EventFeesChanged) -> Publication:
-    """An event's fee override was set or cleared."""
+def fees(told: EventFeesChanged) -> tuple[Publication, ...]:
+    """An event's fee override was set or cleared; there is no frame for that of combos (protocol 8.9)."""
+    if told.event_ticker.startswith(COMBOS):
+        return ()
     override = told.override
     msg = {
         "event_ticker": told.event_ticker,
         "fee_type_override": None if override.fee_type is None else override.fee_type.value,
         "fee_multiplier_override": None if override.multiplier is None else multiplier(override.multiplier),
     }
-    return Publication(channel=LIFECYCLE, market="", template=template_of("event_fee_update", msg, told.at_ns))
+    return (Publication(channel=LIFECYCLE, market="", template=template_of("event_fee_update", msg, told.at_ns)),)

@@ -56,6 +56,7 @@ KINDS: Final = (
 
 SETTLE_AFTER_NS: Final = 30 * SECOND_NS
 DETERMINE_AFTER_NS: Final = 5 * SECOND_NS
+_UNDONE: Final = (MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.INACTIVE)
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Listing:
     dice: random.Random
     ids: Iterator[str]
     series: dict[str, EventSpec] = field(default_factory=dict)
-    _ends: list[tuple[int, str]] = field(default_factory=list)
+    _ends: list[tuple[int, str, bool]] = field(default_factory=list)
     _count: int = 0
 
     def open(self, markets: int, now_ns: int) -> None:
@@ -77,15 +78,23 @@ class Listing:
         self._event(KINDS[-1], 2, now_ns)
 
     def live(self, now_ns: int) -> None:
-        """Go on with life: what has closed gets a result, and another event opens in its place."""
+        """Go on with life: what has closed gets a result, and another event opens in its place.
+
+        A market whose close was moved on, or that was settled by hand, does not keep the others waiting.
+        """
+        reads = self.engine.reads
         while self._ends and self._ends[0][0] <= now_ns:
-            at_ns, event_ticker = self._ends.pop(0)
-            found = [m for m in self.engine.reads.markets() if self._spec(m).event_ticker == event_ticker]
+            _, event_ticker, is_new = self._ends.pop(0)
+            found = [m for m in reads.markets() if self._spec(m).event_ticker == event_ticker]
             for market in found:
-                if self.engine.reads.market(market).status is MarketStatus.CLOSED:
-                    self.engine.life.determine(market, self._outcome(market), max(at_ns, now_ns))
-            kind = next(kind for kind in KINDS if kind.ticker == self._event_of(event_ticker).series_ticker)
-            self._event(kind, len(found), now_ns)
+                if reads.market(market).status is MarketStatus.CLOSED:
+                    self.engine.life.determine(market, self._outcome(market), now_ns)
+            left = [self._spec(market).close_ns for market in found if reads.market(market).status in _UNDONE]
+            if left:
+                self._plan(max(*left, now_ns) + DETERMINE_AFTER_NS, event_ticker, is_new=False)
+            if is_new:
+                kind = next(kind for kind in KINDS if kind.ticker == reads.event(event_ticker).series_ticker)
+                self._event(kind, len(found), now_ns)
 
     @property
     def next_ns(self) -> int:
@@ -140,7 +149,10 @@ class Listing:
         floor = self.dice.randrange(20, 80)
         for number in range(markets):
             self.engine.life.add_market(self._market(kind, event, floor + 5 * number, close_ns, now_ns), now_ns)
-        self._ends.append((close_ns + DETERMINE_AFTER_NS, ticker))
+        self._plan(close_ns + DETERMINE_AFTER_NS, ticker, is_new=True)
+
+    def _plan(self, at_ns: int, event_ticker: str, *, is_new: bool) -> None:
+        self._ends.append((at_ns, event_ticker, is_new))
         self._ends.sort()
 
     def _market(self, kind: Kind, event: EventSpec, strike: int, close_ns: int, now_ns: int) -> MarketSpec:
@@ -168,9 +180,6 @@ class Listing:
 
     def _spec(self, market: str) -> MarketSpec:
         return self.engine.reads.market(market).spec
-
-    def _event_of(self, event_ticker: str) -> EventSpec:
-        return self.engine.reads.event(event_ticker)
 
     def _outcome(self, market: str) -> Outcome:
         """What the last price made likely."""

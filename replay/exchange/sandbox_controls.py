@@ -4,30 +4,41 @@ Knows the names and arguments of controls. What makes no sense raises ConfigErro
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from core.errors import ConfigError
+from core.times import SECOND_NS
 from replay.exchange.engine import MatchingEngine
+from replay.exchange.playhead import MAX, format_speed, parse_speed
 from replay.exchange.specs import NO_WINS, YES_WINS, Outcome, Result
+from replay.exchange.traders import ACCOUNTS
 from replay.exchange.views import Pause
 
+T = TypeVar("T")
 Control = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 MAX_STEP: Final = 1_000_000
+MAX_ADVANCE_S: Final = 86_400
 _PAUSES: Final = {"none": Pause.NONE, "trading": Pause.TRADING, "exchange": Pause.EXCHANGE}
 
 
-class Sandbox(Protocol):
-    """What controls need of a sandbox."""
+class Machine(Protocol):
+    """What controls need of the exchange and what goes on in it."""
 
     engine: MatchingEngine
     now_ns: int
     steps: int
     frames: int
 
+
+class Sandbox(Protocol):
+    """What controls need of a sandbox."""
+
+    speed: float
+
     @property
-    def accounts(self) -> tuple[str, ...]:
-        """The accounts of clients."""
+    def machine(self) -> Machine:
+        """The exchange and what goes on in it."""
 
     @property
     def is_paused(self) -> bool:
@@ -42,10 +53,10 @@ class Sandbox(Protocol):
     def resume(self) -> None:
         """Go on."""
 
-    def publish_steps(self, count: int) -> None:
-        """Make steps and tell the clients."""
+    def leap(self, is_over: Callable[[], bool]) -> None:
+        """Make steps at once, and tell the clients, until it is over."""
 
-    def act(self, command: Callable[[int], object]) -> object:
+    def act(self, command: Callable[[int], T]) -> T:
         """Do something to the engine now, and tell the clients."""
 
 
@@ -56,6 +67,8 @@ def controls_of(venue: Sandbox) -> Mapping[str, Control]:
         "pause": controls.pause,
         "resume": controls.resume,
         "step": controls.step,
+        "advance": controls.advance,
+        "speed": controls.speed,
         "settle": controls.settle,
         "activate": controls.activate,
         "deactivate": controls.deactivate,
@@ -86,25 +99,43 @@ class Controls:
         count = arguments.get("count", 1)
         if type(count) is not int or not 1 <= count <= MAX_STEP:
             raise ConfigError(f"count {count!r} is no number from 1 to {MAX_STEP}")
-        self._venue.publish_steps(count)
+        machine = self._venue.machine
+        end = machine.steps + count
+        self._venue.leap(lambda: machine.steps >= end)
+        return self._status()
+
+    async def advance(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Let `seconds` of the exchange's time pass at once."""
+        seconds = arguments.get("seconds", 1)
+        if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_ADVANCE_S:
+            raise ConfigError(f"seconds {seconds!r} is no number above 0 and up to {MAX_ADVANCE_S}")
+        machine = self._venue.machine
+        end_ns = machine.now_ns + int(seconds * SECOND_NS)
+        self._venue.leap(lambda: machine.now_ns >= end_ns)
+        return self._status()
+
+    async def speed(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Go on at `speed`: exchange seconds a second, or max."""
+        pace = parse_speed(str(arguments.get("speed", "")))
+        self._venue.speed = 0.0 if pace == MAX else pace
         return self._status()
 
     async def settle(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Determine `market` as `result`: yes, no, or a price that yes pays; it is paid after its timer."""
         market, outcome = self._market(arguments), _outcome(str(arguments.get("result", "yes")))
-        self._do(lambda now_ns: self._venue.engine.life.determine(market, outcome, now_ns))
+        self._do(lambda now_ns: self._venue.machine.engine.life.determine(market, outcome, now_ns))
         return self._status()
 
     async def activate(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Start `market` again."""
         market = self._market(arguments)
-        self._do(lambda now_ns: self._venue.engine.life.activate(market, now_ns))
+        self._do(lambda now_ns: self._venue.machine.engine.life.activate(market, now_ns))
         return self._status()
 
     async def deactivate(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Stop `market`."""
         market = self._market(arguments)
-        self._do(lambda now_ns: self._venue.engine.life.deactivate(market, now_ns))
+        self._do(lambda now_ns: self._venue.machine.engine.life.deactivate(market, now_ns))
         return self._status()
 
     async def exchange(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,15 +143,16 @@ class Controls:
         pause = _PAUSES.get(str(arguments.get("pause", "")))
         if pause is None:
             raise ConfigError(f"pause {arguments.get('pause')!r} is none of {', '.join(_PAUSES)}")
-        self._do(lambda now_ns: self._venue.engine.life.pause(pause, now_ns))
+        self._do(lambda now_ns: self._venue.machine.engine.life.pause(pause, now_ns))
         return self._status()
 
     async def totals(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """What an account truly has, in our units: balance, reserved, positions, fees, orders that rest."""
-        account = str(arguments.get("account", self._venue.accounts[0]))
-        reads = self._venue.engine.reads
-        if account not in reads.accounts():
-            raise ConfigError(f"account {account!r} is none of {', '.join(self._venue.accounts)}")
+        reads = self._venue.machine.engine.reads
+        known = [account for account in reads.accounts() if account not in ACCOUNTS]
+        account = str(arguments.get("account", *known[:1]))
+        if account not in known:
+            raise ConfigError(f"account {account!r} is none of {', '.join(known)}")
         balance, holdings = reads.balance(account), reads.holdings(account)
         return {
             "account": account,
@@ -140,9 +172,10 @@ class Controls:
     def _status(self) -> Mapping[str, Any]:
         venue = self._venue
         return {
-            "now_ns": venue.now_ns,
-            "steps": venue.steps,
-            "frames": venue.frames,
+            "now_ns": venue.machine.now_ns,
+            "steps": venue.machine.steps,
+            "frames": venue.machine.frames,
+            "speed": format_speed(venue.speed or MAX),
             "paused": venue.is_paused,
             "markets": list(venue.markets()),
         }

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from typing import Final
 
 from core.money import DOLLAR
+from core.times import SECOND_NS
 from replay.exchange.engine import MatchingEngine
 from replay.exchange.orders import BookSide, NewOrder, Order, Placed, TimeInForce
 from replay.exchange.specs import MarketStatus
@@ -20,6 +21,9 @@ FUNDS: Final = 10**15
 
 DEPTH: Final = 40
 """Orders that rest in a market before cancelling is as likely as quoting."""
+
+LOOK_NS: Final = SECOND_NS
+"""How often traders look which markets are open."""
 
 BURST: Final = 24
 """Steps that a burst in one market lasts."""
@@ -46,12 +50,13 @@ class Traders:
         self._books: dict[str, _Book] = {}
         self._markets: tuple[str, ...] = ()
         self._burst = ("", 0)
+        self._look_ns = 0
         for account in ACCOUNTS:
             engine.fund(account, FUNDS)
 
     def step(self, now_ns: int) -> None:
         """One action in one market; nothing when no market is open."""
-        market = self._choose()
+        market = self._choose(now_ns)
         if not market:
             return
         book = self._book(market)
@@ -68,16 +73,18 @@ class Traders:
         else:
             self._quote(market, book, now_ns)
 
-    def _choose(self) -> str:
+    def _choose(self, now_ns: int) -> str:
         """A market that is open: some are far busier than others, and a burst stays where it is."""
         reads = self._engine.reads
         market, left = self._burst
         if left and reads.market(market).status is MarketStatus.ACTIVE:
             self._burst = market, left - 1
             return market
-        if self._dice.random() < 0.02 or not self._markets:
+        if now_ns >= self._look_ns or not self._markets:
+            self._look_ns = now_ns + LOOK_NS
             self._markets = tuple(m for m in reads.markets() if reads.market(m).status is MarketStatus.ACTIVE)
-            for gone in [m for m in self._books if m not in self._markets]:
+            active = frozenset(self._markets)
+            for gone in [m for m in self._books if m not in active]:
                 del self._books[gone]
         if not self._markets:
             return ""

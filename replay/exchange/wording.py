@@ -41,7 +41,7 @@ def publications(happening: Happening) -> tuple[Publication, ...]:
         case BookCleared():
             return (_cleared(happening),)
         case TickerChanged():
-            return (Publication(channel=TICKER, market=happening.market, template=ticker(happening)),)
+            return (Publication(channel=TICKER, market=happening.market, template=ticker(happening, happening.at_ns)),)
         case Traded():
             return (_trade(happening),)
         case Filled():
@@ -51,11 +51,11 @@ def publications(happening: Happening) -> tuple[Publication, ...]:
         case PositionChanged():
             return (_position(happening),)
         case LifecycleChanged():
-            return (life(happening),)
+            return life(happening)
         case EventCreated():
             return (event(happening),)
         case EventFeesChanged():
-            return (fees(happening),)
+            return fees(happening)
         case GroupChanged():
             return (_group(happening),)
         case Settled():
@@ -73,8 +73,8 @@ def snapshot(book: BookView, market_id: str, at_ns: int, *, yes_price: bool) -> 
     return template_of("orderbook_snapshot", msg, at_ns)
 
 
-def ticker(told: TickerChanged) -> Template:
-    """The summary of a market."""
+def ticker(told: TickerChanged, sent_ns: int) -> Template:
+    """The summary of a market. sent_ns: when it is told."""
     msg = {
         "market_id": told.market_id,
         "market_ticker": told.market,
@@ -92,7 +92,7 @@ def ticker(told: TickerChanged) -> Template:
         "ts_ms": told.at_ns // _MS,
         "time": rfc3339(told.at_ns),
     }
-    return template_of("ticker", msg, told.at_ns, numbered=False)
+    return template_of("ticker", msg, sent_ns, numbered=False)
 
 
 def _levels(levels: tuple[tuple[int, int], ...]) -> list[tuple[str, str]]:
