@@ -68,6 +68,8 @@ def _closed(schedule: Schedule, first_day: int) -> list[Pause]:
             if hours.weekday == _weekday(day):
                 close_min = hours.close_min if hours.close_min > hours.open_min else hours.close_min + 1_440
                 span = _span(day, hours.open_min, close_min)
+                if span.from_ns < hours.from_ns or (hours.until_ns and span.from_ns >= hours.until_ns):
+                    continue  # in force at another time
                 opened.append(Window(span.from_ns, span.until_ns))
     opened.sort(key=lambda window: window.from_ns)
     found, until_ns = [], opened[0].until_ns if opened else 0

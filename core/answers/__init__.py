@@ -2,6 +2,7 @@
 
 Knows the exchange's REST formats. Must not know how an answer was got or what it is for. Members nobody here needs are
 passed over; one that is needed and is not what it should be makes the whole body Malformed, never an exception.
+Listings of market data go on without an item that cannot be read, and say so.
 """
 
 from core.answers.account import (
@@ -19,10 +20,18 @@ from core.answers.market import (
     parse_market,
     parse_markets,
     parse_orderbook,
+    parse_orderbooks,
     parse_series,
     parse_trades,
 )
-from core.answers.orders import parse_cancelled, parse_group, parse_placed, parse_queue_positions
+from core.answers.orders import (
+    parse_cancelled,
+    parse_group,
+    parse_group_orders,
+    parse_groups,
+    parse_placed,
+    parse_queue_positions,
+)
 from core.answers.types import (
     Answer,
     ApiError,
@@ -33,6 +42,7 @@ from core.answers.types import (
     Event,
     ExchangeStatus,
     FillAnswer,
+    Group,
     Hours,
     Limits,
     Market,
@@ -57,6 +67,7 @@ __all__ = [
     "Event",
     "ExchangeStatus",
     "FillAnswer",
+    "Group",
     "Hours",
     "Limits",
     "Market",
@@ -77,11 +88,14 @@ __all__ = [
     "parse_events",
     "parse_fills",
     "parse_group",
+    "parse_group_orders",
+    "parse_groups",
     "parse_limits",
     "parse_market",
     "parse_markets",
     "parse_order",
     "parse_orderbook",
+    "parse_orderbooks",
     "parse_orders",
     "parse_placed",
     "parse_positions",

@@ -14,6 +14,7 @@ CENT: Final = 10_000
 """Money in a cent."""
 
 _OUTCOMES: Final = {"bid": Side.YES, "ask": Side.NO}
+_OTHER: Final = {Side.YES: Side.NO, Side.NO: Side.YES}
 
 
 def parse_balance(body: bytes) -> Answer[Balance]:
@@ -47,14 +48,17 @@ def parse_settlements(body: bytes) -> Answer[Page[Settlement]]:
 
 
 def outcome(fields: Fields) -> Side:
-    """The outcome that an order or fill buys: bid is yes, ask is no, and so say the older names (protocol 13.2)."""
-    book_side = fields.text("book_side")
-    given = fields.text("outcome_side")
+    """The outcome that an order or fill buys: bid is yes, ask is no; by the older names selling yes is buying no.
+
+    Protocol 13.2; bodies of before May 2026 have the older names alone.
+    """
+    book_side, given, action = fields.text("book_side"), fields.text("outcome_side"), fields.text("action")
     if given in ("yes", "no"):
         return Side(given)
     if book_side in _OUTCOMES:
         return _OUTCOMES[book_side]
-    return fields.side("side")
+    side = fields.side("side")
+    return _OTHER[side] if action == "sell" else side
 
 
 def _balance(fields: Fields) -> Balance:

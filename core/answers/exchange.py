@@ -97,8 +97,9 @@ def _schedule(fields: Fields) -> Schedule:
 
 
 def _week(fields: Fields) -> tuple[Hours, ...]:
+    from_ns, until_ns = fields.time("start_time"), fields.time("end_time")
     return tuple(
-        Hours(weekday, *span)
+        Hours(weekday, *span, from_ns, until_ns)
         for weekday, name in enumerate(_WEEKDAYS)
         for span in items(fields, name, _opening, required=False)
     )

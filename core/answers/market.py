@@ -6,7 +6,7 @@ Knows the bodies of today and those of early 2026, when cents stood beside dolla
 import re
 from typing import Any, Final
 
-from core.answers.reading import fields_of, items, member, page, read
+from core.answers.reading import fields_of, items, lenient_page, member, number_or_none, read
 from core.answers.types import Answer, BookAnswer, Event, Market, Page, PublicTrade, Series
 from core.messages.fields import PRICE, SIZE, Fields, Refused
 from core.messages.strict import Fraction
@@ -23,7 +23,7 @@ def parse_market(body: bytes) -> Answer[Market]:
 
 def parse_markets(body: bytes) -> Answer[Page[Market]]:
     """`GET /markets`"""
-    return read(body, lambda fields: page(fields, "markets", market))
+    return read(body, lambda fields: lenient_page(fields, "markets", market))
 
 
 def parse_event(body: bytes) -> Answer[Event]:
@@ -33,7 +33,7 @@ def parse_event(body: bytes) -> Answer[Event]:
 
 def parse_events(body: bytes) -> Answer[Page[Event]]:
     """`GET /events`"""
-    return read(body, lambda fields: page(fields, "events", event))
+    return read(body, lambda fields: lenient_page(fields, "events", event))
 
 
 def parse_series(body: bytes) -> Answer[Series]:
@@ -46,9 +46,14 @@ def parse_orderbook(body: bytes) -> Answer[BookAnswer]:
     return read(body, _book)
 
 
+def parse_orderbooks(body: bytes) -> Answer[tuple[tuple[str, BookAnswer], ...]]:
+    """`GET /markets/orderbooks`: each market and its book."""
+    return read(body, lambda fields: items(fields, "orderbooks", lambda one: (one.name("ticker"), _book(one))))
+
+
 def parse_trades(body: bytes) -> Answer[Page[PublicTrade]]:
     """`GET /markets/trades`"""
-    return read(body, lambda fields: page(fields, "trades", _trade))
+    return read(body, lambda fields: lenient_page(fields, "trades", _trade))
 
 
 def market(fields: Fields) -> Market:
@@ -67,15 +72,15 @@ def market(fields: Fields) -> Market:
         updated_ns=fields.time("updated_time"),
         settled_ns=fields.time("settlement_ts"),
         settlement_timer_s=fields.integer("settlement_timer_seconds") or 0,
-        yes_bid=fields.number(PRICE, "yes_bid_dollars", "yes_bid"),
-        yes_ask=fields.number(PRICE, "yes_ask_dollars", "yes_ask"),
-        yes_bid_size=fields.number(SIZE, "yes_bid_size_fp"),
-        yes_ask_size=fields.number(SIZE, "yes_ask_size_fp"),
-        last_price=fields.number(PRICE, "last_price_dollars", "last_price"),
-        volume=fields.number(SIZE, "volume_fp", "volume"),
-        volume_24h=fields.number(SIZE, "volume_24h_fp", "volume_24h"),
-        open_interest=fields.number(SIZE, "open_interest_fp", "open_interest"),
-        notional=fields.number(PRICE, "notional_value_dollars"),
+        yes_bid=number_or_none(fields, PRICE, "yes_bid_dollars", "yes_bid"),
+        yes_ask=number_or_none(fields, PRICE, "yes_ask_dollars", "yes_ask"),
+        yes_bid_size=number_or_none(fields, SIZE, "yes_bid_size_fp"),
+        yes_ask_size=number_or_none(fields, SIZE, "yes_ask_size_fp"),
+        last_price=number_or_none(fields, PRICE, "last_price_dollars", "last_price"),
+        volume=number_or_none(fields, SIZE, "volume_fp", "volume"),
+        volume_24h=number_or_none(fields, SIZE, "volume_24h_fp", "volume_24h"),
+        open_interest=number_or_none(fields, SIZE, "open_interest_fp", "open_interest"),
+        notional=number_or_none(fields, PRICE, "notional_value_dollars"),
         result=fields.text("result"),
         settlement_value=fields.number(PRICE, "settlement_value_dollars"),
         can_close_early=fields.flag("can_close_early") or False,

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from core.answers.exchange import error_of
 from core.answers.reading import items, read
-from core.answers.types import Answer, Cancelled, Placed
-from core.messages.fields import SIZE, Fields
+from core.answers.types import Answer, Cancelled, Group, Placed
+from core.messages.fields import SIZE, Fields, Refused
 
 T = TypeVar("T")
 
@@ -29,6 +29,28 @@ def parse_queue_positions(body: bytes) -> Answer[tuple[tuple[str, int], ...]]:
 def parse_group(body: bytes) -> Answer[str]:
     """The id of an order group that was created."""
     return read(body, lambda fields: fields.name("order_group_id"))
+
+
+def parse_groups(body: bytes) -> Answer[tuple[Group, ...]]:
+    """`GET /portfolio/order_groups`"""
+    return read(body, lambda fields: items(fields, "order_groups", _group))
+
+
+def parse_group_orders(body: bytes) -> Answer[tuple[str, ...]]:
+    """`GET /portfolio/order_groups/{id}`: the ids of its orders."""
+    return read(body, _group_orders)
+
+
+def _group_orders(fields: Fields) -> tuple[str, ...]:
+    orders = fields.texts("orders")
+    if orders is None:
+        raise Refused("orders: missing")
+    return orders
+
+
+def _group(fields: Fields) -> Group:
+    limit = fields.number(SIZE, "contracts_limit_fp", "contracts_limit")
+    return Group(fields.name("id", "order_group_id"), limit, fields.flag("is_auto_cancel_enabled") or False)
 
 
 def _one_or_many(fields: Fields, reader: Callable[[Fields], T]) -> tuple[T, ...]:

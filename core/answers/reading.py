@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from core.answers.types import Page
-from core.messages.fields import Fields, Refused
+from core.messages.fields import Fields, Notation, Refused
 from core.messages.strict import NotStrict, parse_json
 from core.messages.types import Malformed
 
@@ -53,5 +53,33 @@ def items(fields: Fields, name: str, reader: Callable[[Fields], T], *, required:
 
 
 def page(fields: Fields, name: str, reader: Callable[[Fields], T]) -> Page[T]:
-    """The list under that name, and where the next page begins."""
+    """The list under that name, whole or not at all, and where the next page begins."""
     return Page(items(fields, name, reader), fields.text("cursor"))
+
+
+def lenient_page(fields: Fields, name: str, reader: Callable[[Fields], T]) -> Page[T]:
+    """As `page`, but an item that cannot be read is left out and counted: one market must not hide a thousand.
+
+    Of a list of which nothing can be read the first reason is that of all: that is no empty list.
+    """
+    refused: list[str] = []
+
+    def attempt(item: Fields) -> T | None:
+        try:
+            return reader(item)
+        except Refused as refusal:
+            refused.append(refusal.reason)
+            return None
+
+    found = tuple(item for item in items(fields, name, attempt) if item is not None)
+    if refused and not found:
+        raise Refused(refused[0])
+    return Page(found, fields.text("cursor"), tuple(refused))
+
+
+def number_or_none(fields: Fields, notation: Notation, text: str, whole: str = "") -> int | None:
+    """A number that informs and decides nothing: None also for one that cannot be, as the sizes below 0 that came."""
+    try:
+        return fields.number(notation, text, whole)
+    except Refused:
+        return None

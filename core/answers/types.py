@@ -15,10 +15,11 @@ Answer: TypeAlias = T | Malformed
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a listing; cursor "" = it was the last."""
+    """One page of a listing; cursor "" = it was the last. refused: why items were left out, one reason for each."""
 
     items: tuple[T, ...]
     cursor: str = ""
+    refused: tuple[str, ...] = ()
 
 
 class ApiError(msgspec.Struct, frozen=True):
@@ -32,8 +33,8 @@ class ApiError(msgspec.Struct, frozen=True):
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """A market. status: initialized, inactive, active, closed, determined, disputed, amended, finalized, or what comes.
 
-    result: yes, no, scalar, "" = not known yet. notional: what a contract pays at most, in price units.
-    mve_collection_ticker: not empty for combos.
+    result: yes, no, scalar, "" = not known yet. notional: what a contract pays at most, in price units. Prices,
+    sizes and volumes are None also where what was said is no such thing. mve_collection_ticker: not empty for combos.
     """
 
     ticker: str
@@ -100,6 +101,14 @@ class BookAnswer(msgspec.Struct, frozen=True):
     no: tuple[Level, ...] = ()
 
 
+class Group(msgspec.Struct, frozen=True):
+    """An order group. contracts_limit: 1/100 contract in 15 s, None = not said."""
+
+    group_id: str
+    contracts_limit: int | None = None
+    is_auto_cancel_enabled: bool = False
+
+
 class PublicTrade(msgspec.Struct, frozen=True):
     """A public trade; price is the yes price, taker the outcome the taker bought."""
 
@@ -125,11 +134,16 @@ class ExchangeStatus(msgspec.Struct, frozen=True):
 
 
 class Hours(msgspec.Struct, frozen=True):
-    """Regular hours of one weekday (0 = Monday), minutes after midnight, New York time; close 0 = midnight after."""
+    """Regular hours of one weekday (0 = Monday), minutes after midnight, New York time; close 0 = midnight after.
+
+    from_ns, until_ns: when they are in force; 0 = no limit.
+    """
 
     weekday: int
     open_min: int
     close_min: int
+    from_ns: int = 0
+    until_ns: int = 0
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -58,6 +58,16 @@ def test_the_time_between_regular_hours_is_a_pause() -> None:
     assert not is_pause_scheduled(schedule, eastern("2026-11-24T23:30:00"))
 
 
+def test_hours_count_while_they_are_in_force() -> None:
+    until_ns = eastern("2026-11-25T00:00:00")
+    short = tuple(Hours(weekday, 8 * 60, 20 * 60, 0, until_ns) for weekday in range(7))
+    whole = tuple(Hours(weekday, 0, 0, until_ns, 0) for weekday in range(7))
+    schedule = Schedule(hours=short + whole)
+    assert is_pause_scheduled(schedule, eastern("2026-11-24T22:00:00"))
+    assert not is_pause_scheduled(schedule, eastern("2026-11-25T22:00:00"))
+    assert not is_pause_scheduled(Schedule(hours=whole), eastern("2026-11-24T22:00:00"))
+
+
 def test_hours_around_the_clock_are_no_pause() -> None:
     schedule = Schedule(hours=tuple(Hours(weekday, 0, 0) for weekday in range(7)))
     assert not is_pause_scheduled(schedule, eastern("2026-11-24T00:00:00"))
