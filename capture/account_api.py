@@ -15,6 +15,7 @@ from core.answers import (
     Balance,
     Cancelled,
     FillAnswer,
+    Group,
     OrderAnswer,
     Placed,
     PositionAnswer,
@@ -23,6 +24,8 @@ from core.answers import (
     parse_cancelled,
     parse_fills,
     parse_group,
+    parse_group_orders,
+    parse_groups,
     parse_order,
     parse_orders,
     parse_placed,
@@ -88,6 +91,20 @@ class GroupApi:
         path = f"{GROUPS}/create"
         body = msgspec.json.encode({"contracts_limit_fp": format_size(contracts)})
         return parsed(path, parse_group(self.client.call("POST", path, body=body, why=why)))
+
+    def listed(self, why: str = "") -> tuple[Group, ...]:
+        """The groups there are."""
+        return parsed(GROUPS, parse_groups(self.client.call("GET", GROUPS, why=why)))
+
+    def orders(self, group_id: str, why: str = "") -> tuple[str, ...]:
+        """The ids of a group's orders."""
+        path = f"{GROUPS}/{quoted(group_id)}"
+        return parsed(path, parse_group_orders(self.client.call("GET", path, why=why)))
+
+    def limit(self, group_id: str, contracts: int, why: str = "") -> None:
+        """Change how much (1/100 contract) a group may match in 15 s; below what it has matched, it cancels."""
+        body = msgspec.json.encode({"contracts_limit_fp": format_size(contracts)})
+        self.client.call("PUT", f"{GROUPS}/{quoted(group_id)}/limit", body=body, why=why)
 
     def change(self, group_id: str, action: str, why: str = "") -> None:
         """reset, trigger or delete a group; the last two cancel its orders."""

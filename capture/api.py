@@ -26,11 +26,13 @@ from core.answers import (
     parse_market,
     parse_markets,
     parse_orderbook,
+    parse_orderbooks,
     parse_schedule,
     parse_series,
     parse_status,
     parse_trades,
 )
+from core.messages.types import Malformed
 
 TICKERS_AT_ONCE: Final = 100
 """Tickers in one request: a URL of 3 kB, which every proxy on the way takes."""
@@ -46,9 +48,9 @@ class Api:
         self.client = client
 
     def status(self, why: str = "") -> ExchangeStatus:
-        """Is the exchange open."""
+        """Is the exchange open. One that is not may say so with an error's status, and that is an answer."""
         path = "/exchange/status"
-        return parsed(path, parse_status(self.client.call("GET", path, why=why)))
+        return parsed(path, parse_status(self.client.call("GET", path, also=_tells_status, why=why)))
 
     def schedule(self, why: str = "") -> Schedule:
         """When it means to be."""
@@ -107,6 +109,13 @@ class Api:
         path = f"/markets/{quoted(ticker)}/orderbook"
         return parsed(path, parse_orderbook(self.client.call("GET", path, params=query(depth=depth), why=why)))
 
+    def orderbooks(self, tickers: tuple[str, ...], why: str = "") -> Iterator[tuple[str, BookAnswer]]:
+        """The whole books of many markets, with the market of each."""
+        path = "/markets/orderbooks"
+        for first in range(0, len(tickers), TICKERS_AT_ONCE):
+            named = [("tickers", ticker) for ticker in tickers[first : first + TICKERS_AT_ONCE]]
+            yield from parsed(path, parse_orderbooks(self.client.call("GET", path, params=named, why=why)))
+
     def trades(self, ticker: str = "", *, min_s: int = 0, max_s: int = 0, why: str = "") -> Iterator[PublicTrade]:
         """Public trades, newest first. min_s, max_s: Unix seconds, 0 = no limit."""
         chosen = query(ticker=ticker, min_ts=min_s, max_ts=max_s, limit=_LISTED)
@@ -130,3 +139,7 @@ class Api:
 
     def _market(self, path: str, why: str) -> Market:
         return parsed(path, parse_market(self.client.call("GET", path, why=why)))
+
+
+def _tells_status(body: bytes) -> bool:
+    return not isinstance(parse_status(body), Malformed)

@@ -5,6 +5,7 @@ A cancel never waits behind anything but cancels: reads have a bucket of their o
 is kept for what is urgent.
 """
 
+import itertools
 import re
 import threading
 from dataclasses import dataclass
@@ -25,9 +26,13 @@ BALANCE_NS: Final = 10**9
 
 ORDERS: Final = "/portfolio/events/orders"
 _KNOWN: Final = (
+    ("GET", "/portfolio/orders/queue_positions", DEFAULT_COST),  # no order's id
     ("DELETE", f"{ORDERS}/{{order_id}}", 2),
     ("GET", "/portfolio/orders/{order_id}", 2),
 )
+_PARAMETER: Final = re.compile(r"\{[^}]*\}|(?<=/):[^/]+|(?<=/)\*[^/]*")
+"""A part of a path that stands for any: {order_id} or :order_id, and *rest for all that follows."""
+
 _READS: Final = ("GET", "HEAD")
 _SECOND_NS: Final = 10**9
 
@@ -79,9 +84,9 @@ class Buckets:
         """Take what requests cost from the exchange; what it does not name costs what it is known to."""
         with self._lock:
             self._default = costs.default
-            self._costs = tuple(
-                (method.upper(), _pattern(path), tokens) for method, path, tokens in (*costs.costs, *_KNOWN)
-            )
+            # what names no parameter first: a path that is listed for itself is meant when it is asked for
+            told = sorted((*costs.costs, *_KNOWN), key=lambda cost: bool(_PARAMETER.search(cost[1])))
+            self._costs = tuple((method.upper(), _pattern(path), tokens) for method, path, tokens in told)
 
     def cost(self, method: str, path: str) -> int:
         """Tokens of a request; the path without its query."""
@@ -117,7 +122,8 @@ class Buckets:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """A path with {placeholders} as a pattern; the prefix before the version of the API is left out."""
+    """A path with parameters as a pattern; the prefix up to the version of the API is left out."""
     bare = path.split("?")[0].removeprefix("/trade-api/v2")
-    parts = re.split(r"\{[^}]*\}", bare)
-    return re.compile("[^/]+".join(map(re.escape, parts)))
+    fixed = map(re.escape, _PARAMETER.split(bare))
+    free = [".+" if found.startswith("*") else "[^/]+" for found in _PARAMETER.findall(bare)]
+    return re.compile("".join(part + any_ for part, any_ in itertools.zip_longest(fixed, free, fillvalue="")))

@@ -106,11 +106,15 @@ def connection_class(base: Any, line: Line) -> Any:
     """An HTTP library's class of connections, made to connect by `line` and to tell it of what is sent."""
 
     class Connection(base):  # type: ignore[misc]  # which class it is, the library decides
+        """A connection of the library's, on our line."""
+
         def connect(self) -> None:
+            """Have the line connect. OSError."""
             self.sock = line.connect()
             self.is_verified = True  # or the library warns that nobody has looked at the certificate
 
         def send(self, data: Any) -> None:
+            """Send, and let the line know. OSError."""
             if not self.sock:
                 self.connect()
             line.has_sent = True

@@ -1,10 +1,13 @@
 """Walking through a listing page by page, to its end and no further.
 
-Knows that a cursor that the exchange does not know restarts the listing without a word (protocol 12.2).
+Knows that a cursor that the exchange does not know restarts the listing without a word (protocol 12.2), and that the
+first member of an item's struct is its name.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
+
+import msgspec
 
 from capture.rest import RestClient
 from core.answers import Page
@@ -12,6 +15,7 @@ from core.errors import ExchangeError
 from core.messages.types import Malformed
 
 T = TypeVar("T")
+Item = TypeVar("Item", bound=msgspec.Struct)
 Params = Sequence[tuple[str, str]]
 
 MAX_PAGES: Final = 10_000
@@ -26,13 +30,22 @@ def parsed(path: str, value: T | Malformed) -> T:
 
 
 def walk(
-    client: RestClient, path: str, params: Params, parse: Callable[[bytes], Page[T] | Malformed], why: str
-) -> Iterator[T]:
-    """Every item of a listing. ExchangeError: a page could not be had or read, or the listing goes round in circles."""
-    cursor, seen = "", set[str]()
+    client: RestClient, path: str, params: Params, parse: Callable[[bytes], Page[Item] | Malformed], why: str
+) -> Iterator[Item]:
+    """Every item of a listing. ExchangeError: a page could not be had or read, or the listing goes round in circles.
+
+    What changes while it is walked may be found twice or not at all. Items that cannot be read are counted by the
+    client.
+    """
+    cursor, first, seen = "", "", set[str]()
     for _ in range(MAX_PAGES):
         asked = [*params, ("cursor", cursor)] if cursor else params
         page = parsed(path, parse(client.call("GET", path, params=asked, why=why)))
+        client.unread.update(page.refused)
+        name = _name(page.items[0]) if page.items else ""
+        if cursor and name and name == first:
+            raise ExchangeError(f"{path}: the listing began again instead of going on; try again")
+        first = first or name
         yield from page.items
         cursor = page.cursor
         if not cursor:
@@ -41,6 +54,10 @@ def walk(
             break
         seen.add(cursor)
     raise ExchangeError(f"{path}: the listing does not end: a cursor came back for the second time; try again")
+
+
+def _name(item: msgspec.Struct) -> str:
+    return str(getattr(item, item.__struct_fields__[0]))
 
 
 def query(**given: object) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ import base64
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -108,7 +109,8 @@ class _Session(requests.Session):
 class RestClient:
     """Requests of one account to one environment; any thread. `taken` is called with every attempt.
 
-    credentials None: nothing is signed. A request that was aborted raises ExchangeError.
+    credentials None: nothing is signed. A request that was aborted raises ExchangeError. unread: items of listings that
+    could not be read, by the reason.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class RestClient:
         self._target = target_of(environment.rest_url, options.ca_file)
         self.buckets = Buckets(options.share)
         self.clock = ClockOffset()
+        self.unread: Counter[str] = Counter()
         self._base = environment.rest_url
         self._prefix = urlsplit(environment.rest_url).path
         self._credentials = credentials

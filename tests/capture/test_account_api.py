@@ -7,6 +7,7 @@ from asking import ROOT, client
 from http_server import HttpServer, reply
 
 from capture.account_api import AccountApi, NewOrder
+from core.answers import Group
 from core.errors import ExchangeError
 
 
@@ -50,6 +51,18 @@ def test_an_answer_to_an_order_that_cannot_be_read_says_that_its_fate_is_not_kno
         order = NewOrder(market="M", side="bid", price=1, count=1, client_order_id="c")
         with pytest.raises(ExchangeError, match="not known; list it"):
             AccountApi(client(server)).create(order)
+
+
+def test_groups_are_listed_and_limited() -> None:
+    listed = b'{"order_groups":[{"id":"g","contracts_limit_fp":"5.00","is_auto_cancel_enabled":true},{"id":"h"}]}'
+    answers = (reply(200, listed), reply(200, b'{"orders":["o1","o2"]}'), reply(200, b"{}"))
+    with HttpServer(*answers) as server:
+        groups = AccountApi(client(server)).groups
+        assert groups.listed() == (Group("g", 500, is_auto_cancel_enabled=True), Group("h"))
+        assert groups.orders("g") == ("o1", "o2")
+        groups.limit("g", 250)
+    assert (server.asked[2].method, server.asked[2].target) == ("PUT", f"{ROOT}/portfolio/order_groups/g/limit")
+    assert json.loads(server.asked[2].body) == {"contracts_limit_fp": "2.50"}
 
 
 def test_groups_are_made_and_changed() -> None:

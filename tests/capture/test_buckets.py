@@ -75,6 +75,31 @@ def test_costs_are_known_and_learnt() -> None:
     assert (buckets.cost("GET", "/series/KX/x"), buckets.cost(*MARKETS), buckets.cost(*CANCEL)) == (150, 7, 2)
 
 
+@pytest.mark.parametrize(
+    ("listed", "asked", "is_meant"),
+    [
+        ("/x/:order_id", "/x/5d1f", True),
+        ("/x/:order_id", "/x/5d1f/amend", False),
+        ("/x/:order_id/amend", "/x/5d1f/amend", True),
+        ("/x/{order_id}", "/x/5d1f", True),
+        ("/x/*endpoint", "/x/a/b", True),
+        ("/x/*endpoint", "/x", False),
+        ("/x.y", "/xzy", False),
+    ],
+)
+def test_a_path_with_parameters_means_every_path_that_fits(listed: str, asked: str, is_meant: bool) -> None:
+    buckets = Buckets()
+    buckets.learn_costs(Costs(10, (("GET", f"/trade-api/v2{listed}", 150),)))
+    assert buckets.cost("GET", asked) == (150 if is_meant else 10)
+
+
+def test_a_path_that_is_listed_for_itself_is_meant_before_one_with_parameters() -> None:
+    buckets = Buckets()
+    assert buckets.cost("GET", "/portfolio/orders/queue_positions") == 10
+    buckets.learn_costs(Costs(10, (("GET", "/x/:id", 2), ("GET", "/x/batched", 30))))
+    assert (buckets.cost("GET", "/x/batched"), buckets.cost("GET", "/x/other")) == (30, 2)
+
+
 def test_after_a_refusal_the_bucket_is_taken_to_be_empty() -> None:
     buckets = Buckets()
     buckets.refused("GET", START_NS)
