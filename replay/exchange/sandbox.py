@@ -224,14 +224,14 @@ class SandboxVenue:
         """Step and publish at the pace of the options; returns once `steps` are made."""
         self._audience = audience
         audience.on_subscribed(self._wanted.set)
-        while self._goes_on():
+        while self._goes_on:
             await self._going.wait()
             if self.speed:
                 await self._walk(self.speed)
             else:
                 await self._wanted.wait()
-                for _ in range(AT_ONCE):
-                    self._step()
+                end = self.machine.steps + AT_ONCE
+                self.leap(until_step=min(end, self.options.steps or end))
                 await audience.drained()
                 await asyncio.sleep(0)
 
@@ -288,17 +288,18 @@ class SandboxVenue:
         """Whether traders and time stand still."""
         return not self._going.is_set()
 
-    def leap(self, is_over: Callable[[], bool]) -> None:
-        """Make steps at once, and tell the clients, until it is over; the pace counts from there."""
+    def leap(self, *, until_step: int = 0, until_ns: int = 0) -> None:
+        """Make steps at once, up to this one and this time, and tell the clients; the pace counts from there."""
         self._leaps += 1
-        while not is_over():
-            self._step()
+        while self.machine.steps < until_step or self.machine.now_ns < until_ns:
+            self.machine.step()
+            self._publish()
 
     async def _walk(self, speed: float) -> None:
         """Step by the loop's clock until it is paused, leaps, or changes its speed."""
         loop, machine, leaps = asyncio.get_running_loop(), self.machine, self._leaps
         origin_s, origin_ns, in_a_row = loop.time(), machine.now_ns, 0
-        while self._going.is_set() and self._goes_on() and (self.speed, self._leaps) == (speed, leaps):
+        while self._going.is_set() and self._goes_on and (self.speed, self._leaps) == (speed, leaps):
             late_s = loop.time() - origin_s - (machine.next_ns - origin_ns) / SECOND_NS / speed
             if late_s < 0 or in_a_row == AT_ONCE:
                 await asyncio.sleep(max(-late_s, 0.0))
@@ -309,13 +310,11 @@ class SandboxVenue:
                     origin_s += late_s
                 else:
                     machine.skip(int(late_s * speed * SECOND_NS))
-            self._step()
+            machine.step()
+            self._publish()
             in_a_row += 1
 
-    def _step(self) -> None:
-        self.machine.step()
-        self._publish()
-
+    @property
     def _goes_on(self) -> bool:
         return not self.options.steps or self.machine.steps < self.options.steps
 

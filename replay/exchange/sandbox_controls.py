@@ -53,8 +53,8 @@ class Sandbox(Protocol):
     def resume(self) -> None:
         """Go on."""
 
-    def leap(self, is_over: Callable[[], bool]) -> None:
-        """Make steps at once, and tell the clients, until it is over."""
+    def leap(self, *, until_step: int = 0, until_ns: int = 0) -> None:
+        """Make steps at once, up to this one and this time, and tell the clients."""
 
     def act(self, command: Callable[[int], T]) -> T:
         """Do something to the engine now, and tell the clients."""
@@ -99,9 +99,7 @@ class Controls:
         count = arguments.get("count", 1)
         if type(count) is not int or not 1 <= count <= MAX_STEP:
             raise ConfigError(f"count {count!r} is no number from 1 to {MAX_STEP}")
-        machine = self._venue.machine
-        end = machine.steps + count
-        self._venue.leap(lambda: machine.steps >= end)
+        self._venue.leap(until_step=self._venue.machine.steps + count)
         return self._status()
 
     async def advance(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -109,9 +107,7 @@ class Controls:
         seconds = arguments.get("seconds", 1)
         if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_ADVANCE_S:
             raise ConfigError(f"seconds {seconds!r} is no number above 0 and up to {MAX_ADVANCE_S}")
-        machine = self._venue.machine
-        end_ns = machine.now_ns + int(seconds * SECOND_NS)
-        self._venue.leap(lambda: machine.now_ns >= end_ns)
+        self._venue.leap(until_ns=self._venue.machine.now_ns + int(seconds * SECOND_NS))
         return self._status()
 
     async def speed(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
