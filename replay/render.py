@@ -228,5 +228,6 @@ def demo_lines(demo: "Demo") -> Iterator[str]:
     yield from book_lines(demo.book)
     yield ""
     ratio = demo.recording_bytes / demo.tape_bytes
-    yield f"{demo.wall_s:.1f} s. Tape: {demo.tape_bytes:,} bytes; the same frames as gzipped lines: {ratio:.1f} times that."
+    size = f"Tape: {demo.tape_bytes:,} bytes; the same frames as gzipped lines: {ratio:.1f} times that."
+    yield f"{demo.wall_s:.1f} s. {size}"
     yield "Next: tapedeck sandbox, an exchange to try your own bot on; or tapedeck capture --help"
