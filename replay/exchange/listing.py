@@ -96,6 +96,18 @@ class Listing:
                 kind = next(kind for kind in KINDS if kind.ticker == reads.event(event_ticker).series_ticker)
                 self._event(kind, len(found), now_ns)
 
+    def moved(self, spec: MarketSpec) -> None:
+        """The close of a market was changed: its result comes after the new one."""
+        self._plan(spec.close_ns + DETERMINE_AFTER_NS, spec.event_ticker, is_new=False)
+
+    def determined(self, spec: MarketSpec, now_ns: int) -> None:
+        """A market got its result: when it was the last of its event, another event need not wait."""
+        reads, event_ticker = self.engine.reads, spec.event_ticker
+        found = [m for m in reads.markets() if self._spec(m).event_ticker == event_ticker]
+        if all(reads.market(market).outcome is not None for market in found):
+            self._ends = [(now_ns if end[1] == event_ticker else end[0], *end[1:]) for end in self._ends]
+            self._ends.sort()
+
     @property
     def next_ns(self) -> int:
         """When `live` has something to do next; 0 = never."""

@@ -19,6 +19,7 @@ from replay.exchange.engine import DIRECT, MatchingEngine
 from replay.exchange.happenings import (
     Filled,
     Happening,
+    Life,
     LifecycleChanged,
     OrderChanged,
     PositionChanged,
@@ -164,7 +165,20 @@ class Machine:
             if isinstance(happening, TickerChanged):
                 self.tickers[happening.market] = happening
             elif isinstance(happening, LifecycleChanged):
-                self.market_ids[happening.spec.ticker] = happening.spec.market_id
+                self._lived(happening)
+
+    def _lived(self, told: LifecycleChanged) -> None:
+        """A market's life went on, by whomever: the listing goes on with it."""
+        spec = told.spec
+        match told.event:
+            case Life.CREATED:
+                self.market_ids[spec.ticker] = spec.market_id
+            case Life.CLOSE_DATE_UPDATED:
+                self.listing.moved(spec)
+            case Life.DETERMINED:
+                self.listing.determined(spec, self.now_ns)
+            case _:
+                pass
 
 
 def _is_of_traders(happening: Happening) -> bool:

@@ -159,6 +159,24 @@ def test_a_market_whose_close_is_moved_gets_its_result_all_the_same() -> None:
     assert venue.engine.reads.market(market).status is MarketStatus.FINALIZED
 
 
+def test_a_market_whose_close_comes_sooner_gets_its_result_sooner() -> None:
+    venue = quiet()
+    market = venue.markets()[-1]
+    venue.act(lambda now_ns: venue.engine.life.move_close(market, now_ns + 2 * SECOND_NS, now_ns))
+    control(venue, "advance", seconds=8)
+    assert venue.engine.reads.market(market).status is MarketStatus.DETERMINED
+
+
+def test_an_event_that_is_settled_early_has_a_successor_at_once() -> None:
+    venue = quiet()
+    event = venue.engine.reads.market(venue.markets()[-1]).spec.event_ticker
+    for market in [m for m in venue.markets() if m.startswith(event)]:
+        control(venue, "settle", market=market, result="yes")
+    venue.step(2)
+    active = [m for m in venue.markets() if venue.engine.reads.market(m).status is MarketStatus.ACTIVE]
+    assert [m for m in active if m.partition("-")[0] == event.partition("-")[0]]
+
+
 def test_without_traders_only_time_passes() -> None:
     venue = quiet()
     venue.step(10)
