@@ -65,6 +65,7 @@ def lenient_page(fields: Fields, name: str, reader: Callable[[Fields], T]) -> Pa
     refused: list[str] = []
 
     def attempt(item: Fields) -> T | None:
+        """The item, or None with its reason noted."""
         try:
             return reader(item)
         except Refused as refusal:

@@ -95,7 +95,9 @@ def test_an_attempt_ends_at_its_deadline_however_slowly_the_answer_dribbles(
 
     def dribble(peer: socket.socket) -> None:
         peer.sendall(head)
-        while not server.over.wait(0.02):
+        for _ in range(200):  # for longer than anybody should wait, but not for ever
+            if server.over.wait(0.02):
+                return
             peer.sendall(bit)
 
     with HttpServer(dribble, tls=tls) as server:
