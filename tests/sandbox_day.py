@@ -28,7 +28,7 @@ class Day:
         self.statuses: dict[int, int] = {}
         self._orders: list[tuple[str, str]] = []
         self._groups: list[str] = []
-        self._count = 0
+        self._count = self._turns = 0
 
     def publications(self, steps: int) -> Iterator[Publication]:
         """What happens in so many steps."""
@@ -101,7 +101,8 @@ class Day:
         life = venue.engine.life
         active = [m for m in venue.markets() if venue.engine.reads.market(m).status is MarketStatus.ACTIVE]
         market = dice.choice(active)
-        match dice.randrange(5):
+        self._turns += 1
+        match self._turns % 5:
             case 0:
                 venue.act(lambda now_ns: life.determine(market, dice.choice((YES_WINS, NO_WINS)), now_ns))
             case 1:
@@ -113,7 +114,7 @@ class Day:
             case 3:
                 venue.act(lambda now_ns: life.move_close(market, now_ns + 2 * 10**9, now_ns))
             case _:
-                for _ in range(10):
+                for _ in range(20):
                     venue.machine.listing.stir(venue.now_ns)
 
     def _place(self, *, takes: bool) -> None:

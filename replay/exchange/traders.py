@@ -30,12 +30,12 @@ BURST: Final = 24
 
 
 class _Book:
-    """What traders remember of one market. value: what it is worth, in price units; resting: by account."""
+    """What traders remember of one market. value: its worth in price units, 0 = not known yet; resting: by account."""
 
     __slots__ = ("prices", "ranges", "resting", "value")
 
-    def __init__(self, value: float) -> None:
-        self.value = value
+    def __init__(self) -> None:
+        self.value = 0.0
         self.resting: list[tuple[str, str]] = []
         self.prices: list[int] = []
         self.ranges: object = None
@@ -76,16 +76,16 @@ class Traders:
     def _choose(self, now_ns: int) -> str:
         """A market that is open: some are far busier than others, and a burst stays where it is."""
         reads = self._engine.reads
-        market, left = self._burst
-        if left and reads.market(market).status is MarketStatus.ACTIVE:
-            self._burst = market, left - 1
-            return market
         if now_ns >= self._look_ns or not self._markets:
             self._look_ns = now_ns + LOOK_NS
             self._markets = tuple(m for m in reads.markets() if reads.market(m).status is MarketStatus.ACTIVE)
             active = frozenset(self._markets)
             for gone in [m for m in self._books if m not in active]:
                 del self._books[gone]
+        market, left = self._burst
+        if left and market in self._books and reads.market(market).status is MarketStatus.ACTIVE:
+            self._burst = market, left - 1
+            return market
         if not self._markets:
             return ""
         market = self._markets[int(len(self._markets) * self._dice.random() ** 2)]
@@ -100,10 +100,13 @@ class Traders:
     def _book(self, market: str) -> _Book:
         book = self._books.get(market)
         if book is None:
-            book = self._books[market] = _Book(DOLLAR * self._dice.betavariate(1.2, 1.2))
+            book = self._books[market] = _Book()
         ranges = self._engine.reads.market(market).spec.price_ranges
         if ranges is not book.ranges:
             book.ranges, book.prices = ranges, sorted(prices_of(ranges))
+            if not book.value:  # where prices are finest something unlikely is traded: combos
+                shape = (0.3, 3.0) if book.prices[0] == 1 else (0.8, 0.8)
+                book.value = DOLLAR * self._dice.betavariate(*shape)
         return book
 
     def _move(self, book: _Book) -> None:
