@@ -5,93 +5,46 @@ slip in a name would pass for an optional field that is absent. Knows shapes onl
 """
 
 import json
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final
 
-Check: TypeAlias = Callable[[Any], bool]
-Fields: TypeAlias = Mapping[str, Check]
-"""Checks by field; a name that ends in "?" may be absent."""
+from frame_checks import (
+    BOOK_SIDE,
+    CHANGE,
+    COUNT,
+    MONEY,
+    NAME,
+    OUTCOME,
+    PRICE,
+    STRUCTURE,
+    TIME,
+    UUID,
+    Fields,
+    faults_in,
+    is_flag,
+    is_level,
+    is_milliseconds,
+    is_number,
+    is_place,
+    is_seconds,
+    is_signed,
+    is_text,
+    is_whole,
+    list_of,
+    object_of,
+    one_of,
+    or_null,
+)
 
-
-def _pattern(text: str) -> Check:
-    compiled = re.compile(text)
-    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
-
-
-def _words(*words: str) -> Check:
-    return lambda value: isinstance(value, str) and value in words
-
-
-def _list(check: Check) -> Check:
-    return lambda value: isinstance(value, list) and all(map(check, value))
-
-
-def _object(fields: Fields) -> Check:
-    return lambda value: isinstance(value, dict) and not faults_in(value, fields)
-
-
-def _or_null(check: Check) -> Check:
-    return lambda value: value is None or check(value)
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _whole(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _signed(value: Any) -> bool:
-    return type(value) is int
-
-
-def _place(value: Any) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and PRICE(value[0]) and COUNT(value[1])
-
-
-def _milliseconds(value: Any) -> bool:
-    """Unix milliseconds of this age: seconds or nanoseconds in their place are told apart by their size."""
-    return type(value) is int and 10**12 < value < 10**13
-
-
-def _seconds(value: Any) -> bool:
-    return type(value) is int and 10**9 < value < 10**10
-
-
-PRICE: Final = _pattern(r"0\.\d{4}|1\.0000")
-MONEY: Final = _pattern(r"-?\d+\.\d{6}")
-COUNT: Final = _pattern(r"\d+\.\d{2}")
-CHANGE: Final = _pattern(r"-?\d+\.\d{2}")
-UUID: Final = _pattern(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-TIME: Final = _pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
-NAME: Final = _pattern(r"\S+")
-OUTCOME: Final = _words("yes", "no")
-BOOK_SIDE: Final = _words("bid", "ask")
-STRUCTURE: Final = _pattern(r"[a-z_]+")
-
-_RANGES: Final = _list(_object({"start": PRICE, "end": PRICE, "step": PRICE}))
+_RANGES: Final = list_of(object_of({"start": PRICE, "end": PRICE, "step": PRICE}))
 _STRIKE: Final[Fields] = {
     "strike_type?": NAME,
-    "floor_strike?": _number,
-    "cap_strike?": _number,
+    "floor_strike?": is_number,
+    "cap_strike?": is_number,
     "custom_strike?": lambda value: isinstance(value, dict),
 }
-_LEGS: Final = _list(
-    _object(
+_LEGS: Final = list_of(
+    object_of(
         {"event_ticker": NAME, "market_ticker": NAME, "side": OUTCOME, "yes_settlement_value_dollars?": PRICE},
     )
 )
@@ -103,10 +56,10 @@ _TICKER: Final[Fields] = {
     **dict.fromkeys(("price_dollars", "yes_bid_dollars", "yes_ask_dollars"), PRICE),
     **dict.fromkeys(("yes_bid_size_fp", "yes_ask_size_fp", "last_trade_size_fp", "volume_fp"), COUNT),
     "open_interest_fp": COUNT,
-    "dollar_volume": _signed,
-    "dollar_open_interest": _signed,
-    "ts": _seconds,
-    "ts_ms": _milliseconds,
+    "dollar_volume": is_signed,
+    "dollar_open_interest": is_signed,
+    "ts": is_seconds,
+    "ts_ms": is_milliseconds,
     "time": TIME,
 }
 
@@ -119,30 +72,30 @@ _TRADE: Final[Fields] = {
     "taker_side?": OUTCOME,
     "taker_outcome_side": OUTCOME,
     "taker_book_side": BOOK_SIDE,
-    "is_block_trade": _flag,
-    "ts": _seconds,
-    "ts_ms": _milliseconds,
+    "is_block_trade": is_flag,
+    "ts": is_seconds,
+    "ts_ms": is_milliseconds,
 }
 
 _FILL: Final[Fields] = {
     "trade_id": UUID,
     "order_id": UUID,
-    "client_order_id?": _text,
+    "client_order_id?": is_text,
     "market_ticker": NAME,
-    "exchange_index": _whole,
-    "is_taker": _flag,
+    "exchange_index": is_whole,
+    "is_taker": is_flag,
     "side": OUTCOME,
     "yes_price_dollars": PRICE,
     "count_fp": COUNT,
     "fee_cost": MONEY,
-    "action": _words("buy", "sell", "sell_partial", "sell_to_close", ""),
-    "ts": _seconds,
-    "ts_ms": _milliseconds,
+    "action": one_of("buy", "sell", "sell_partial", "sell_to_close", ""),
+    "ts": is_seconds,
+    "ts_ms": is_milliseconds,
     "post_position_fp": CHANGE,
     "purchased_side": OUTCOME,
     "outcome_side": OUTCOME,
     "book_side": BOOK_SIDE,
-    "subaccount?": _whole,
+    "subaccount?": is_whole,
 }
 
 _POSITION: Final[Fields] = {
@@ -152,7 +105,7 @@ _POSITION: Final[Fields] = {
     **dict.fromkeys(("position_cost_dollars", "realized_pnl_dollars", "fees_paid_dollars"), MONEY),
     "position_fee_cost_dollars": MONEY,
     "volume_fp": COUNT,
-    "subaccount?": _whole,
+    "subaccount?": is_whole,
 }
 
 REASONS: Final = (
@@ -163,43 +116,43 @@ REASONS: Final = (
 _ORDER: Final[Fields] = {
     "order_id": UUID,
     "user_id": UUID,
-    "client_order_id": _text,
+    "client_order_id": is_text,
     "ticker": NAME,
-    "exchange_index": _whole,
-    "status": _words("resting", "canceled", "executed", "unknown"),
+    "exchange_index": is_whole,
+    "status": one_of("resting", "canceled", "executed", "unknown"),
     "side": OUTCOME,
-    "is_yes": _flag,
+    "is_yes": is_flag,
     "outcome_side": OUTCOME,
     "book_side": BOOK_SIDE,
     "yes_price_dollars": PRICE,
     **dict.fromkeys(("fill_count_fp", "remaining_count_fp", "initial_count_fp"), COUNT),
     **dict.fromkeys(("taker_fill_cost_dollars", "maker_fill_cost_dollars"), MONEY),
     **dict.fromkeys(("taker_fees_dollars", "maker_fees_dollars"), MONEY),
-    "self_trade_prevention_type?": _words("taker_at_cross", "maker"),
+    "self_trade_prevention_type?": one_of("taker_at_cross", "maker"),
     "created_time": TIME,
-    "created_ts_ms": _or_null(_milliseconds),
+    "created_ts_ms": or_null(is_milliseconds),
     "last_update_time?": TIME,
-    "last_updated_ts_ms?": _milliseconds,
-    "last_update_reason?": _words(*REASONS),
+    "last_updated_ts_ms?": is_milliseconds,
+    "last_update_reason?": one_of(*REASONS),
     "expiration_time?": TIME,
-    "expiration_ts_ms?": _milliseconds,
+    "expiration_ts_ms?": is_milliseconds,
     "order_group_id?": NAME,
-    "subaccount_number?": _whole,
+    "subaccount_number?": is_whole,
 }
 
 _METADATA: Final[Fields] = {
-    **dict.fromkeys(("name", "title", "yes_sub_title", "no_sub_title", "rules_primary", "rules_secondary"), _text),
-    "can_close_early": _flag,
+    **dict.fromkeys(("name", "title", "yes_sub_title", "no_sub_title", "rules_primary", "rules_secondary"), is_text),
+    "can_close_early": is_flag,
     "event_ticker": NAME,
-    "expected_expiration_ts": _seconds,
+    "expected_expiration_ts": is_seconds,
     **_STRIKE,
 }
 
 _CREATED_COMBO: Final[Fields] = {
-    "exchange_index": _whole,
-    "open_ts": _seconds,
-    "close_ts": _seconds,
-    "additional_metadata?": _object(_METADATA),
+    "exchange_index": is_whole,
+    "open_ts": is_seconds,
+    "close_ts": is_seconds,
+    "additional_metadata?": object_of(_METADATA),
     "price_level_structure": STRUCTURE,
 }
 
@@ -207,25 +160,25 @@ _COMBO_LIVES: Final[Mapping[str, Fields]] = {
     "created": _CREATED_COMBO,
     "activated": {"is_deactivated": lambda value: value is False},
     "deactivated": {"is_deactivated": lambda value: value is True},
-    "close_date_updated": {"close_ts": _seconds},
+    "close_date_updated": {"close_ts": is_seconds},
     "determined": {
-        "determination_ts": _seconds,
-        "result": _words("yes", "no", "scalar"),
+        "determination_ts": is_seconds,
+        "result": one_of("yes", "no", "scalar"),
         "settlement_value": PRICE,
     },
-    "settled": {"settled_ts": _seconds},
+    "settled": {"settled_ts": is_seconds},
 }
 """The turns of a life that the channel of combos knows, by event_type."""
 
 LIVES: Final[Mapping[str, Fields]] = {
     **_COMBO_LIVES,
-    "created": {**_CREATED_COMBO, "additional_metadata": _object(_METADATA), "price_ranges": _RANGES},
+    "created": {**_CREATED_COMBO, "additional_metadata": object_of(_METADATA), "price_ranges": _RANGES},
     "price_level_structure_updated": {"price_level_structure": STRUCTURE, "price_ranges": _RANGES},
-    "metadata_updated": {**_STRIKE, "yes_sub_title?": _text},
+    "metadata_updated": {**_STRIKE, "yes_sub_title?": is_text},
 }
 
-_GROUP_LIMIT: Final[Fields] = {"order_group_id": NAME, "contracts_limit_fp": COUNT, "ts_ms": _milliseconds}
-_GROUP: Final[Fields] = {"order_group_id": NAME, "ts_ms": _milliseconds}
+_GROUP_LIMIT: Final[Fields] = {"order_group_id": NAME, "contracts_limit_fp": COUNT, "ts_ms": is_milliseconds}
+_GROUP: Final[Fields] = {"order_group_id": NAME, "ts_ms": is_milliseconds}
 GROUPS: Final[Mapping[str, Fields]] = {
     "created": {**_GROUP, "contracts_limit_fp?": COUNT},
     "limit_updated": _GROUP_LIMIT,
@@ -234,61 +187,61 @@ GROUPS: Final[Mapping[str, Fields]] = {
 
 _EVENT: Final[Fields] = {
     "event_ticker": NAME,
-    "exchange_index": _whole,
-    "title": _text,
-    "subtitle": _text,
-    "collateral_return_type": _words("MECNET", "DIRECNET", ""),
+    "exchange_index": is_whole,
+    "title": is_text,
+    "subtitle": is_text,
+    "collateral_return_type": one_of("MECNET", "DIRECNET", ""),
     "series_ticker": NAME,
-    "strike_date?": _seconds,
-    "strike_period?": _text,
+    "strike_date?": is_seconds,
+    "strike_period?": is_text,
 }
 
 _RFQ: Final[Fields] = {
     **dict.fromkeys(("id", "market_ticker"), NAME),
-    "creator_id": _text,
+    "creator_id": is_text,
     "event_ticker?": NAME,
     "contracts_fp?": COUNT,
-    "target_cost_dollars?": _text,
+    "target_cost_dollars?": is_text,
     "mve_collection_ticker?": NAME,
     "mve_selected_legs?": _LEGS,
 }
 
 _QUOTE: Final[Fields] = {
     **dict.fromkeys(("quote_id", "rfq_id", "market_ticker"), NAME),
-    **dict.fromkeys(("quote_creator_id", "rfq_creator_id"), _text),
+    **dict.fromkeys(("quote_creator_id", "rfq_creator_id"), is_text),
     "event_ticker?": NAME,
 }
 _QUOTED: Final[Fields] = {**_QUOTE, "yes_bid_dollars": PRICE, "no_bid_dollars": PRICE}
 
-_AVERAGE: Final = _object(
+_AVERAGE: Final = object_of(
     {
-        "value": _text,
-        "window_size": _whole,
-        "window_start_ts_ms": _milliseconds,
-        "window_end_ts_exclusive": _milliseconds,
+        "value": is_text,
+        "window_size": is_whole,
+        "window_start_ts_ms": is_milliseconds,
+        "window_end_ts_exclusive": is_milliseconds,
     },
 )
 
 _FEEDS: Final[Mapping[str, Fields]] = {
     "cfbenchmarks_value": {
         "index_id": NAME,
-        "received_at": _milliseconds,
-        "data": _text,
+        "received_at": is_milliseconds,
+        "data": is_text,
         "avg_60s_data": _AVERAGE,
         "last_60s_windowed_average_15min?": lambda value: isinstance(value, dict),
     },
     "cfbenchmarks_value_5hz": {
         "index_id": NAME,
-        "received_at": _milliseconds,
-        "data": _text,
-        "value_usd": _text,
-        "source_ts_ms": _milliseconds,
+        "received_at": is_milliseconds,
+        "data": is_text,
+        "value_usd": is_text,
+        "source_ts_ms": is_milliseconds,
     },
     "pyth_value": {
         "underlying_ticker": NAME,
-        "value_usd": _text,
-        "source_ts_ms": _milliseconds,
-        "received_at": _milliseconds,
+        "value_usd": is_text,
+        "source_ts_ms": is_milliseconds,
+        "received_at": is_milliseconds,
     },
 }
 
@@ -304,9 +257,9 @@ _COMMUNICATIONS: Final[Mapping[str, Fields]] = {
     "quote_executed": {
         **_QUOTE,
         "order_id": UUID,
-        "client_order_id": _text,
+        "client_order_id": is_text,
         "executed_ts": TIME,
-        "subaccount?": _whole,
+        "subaccount?": is_whole,
         "rfq_batch_id?": NAME,
     },
 }
@@ -314,27 +267,27 @@ _COMMUNICATIONS: Final[Mapping[str, Fields]] = {
 SEQUENCED: Final[Mapping[str, Fields]] = {
     "orderbook_snapshot": {
         **_BOOK,
-        "clock": _whole,
-        "yes_dollars_fp?": lambda value: bool(value) and _list(_pair)(value),
-        "no_dollars_fp?": lambda value: bool(value) and _list(_pair)(value),
+        "clock": is_whole,
+        "yes_dollars_fp?": lambda value: bool(value) and list_of(is_level)(value),
+        "no_dollars_fp?": lambda value: bool(value) and list_of(is_level)(value),
     },
     "orderbook_delta": {
         **_BOOK,
-        "clock": _place,
+        "clock": is_place,
         "price_dollars": PRICE,
         "delta_fp": CHANGE,
         "side": OUTCOME,
         "client_order_id?": NAME,
-        "subaccount?": _whole,
+        "subaccount?": is_whole,
         "ts?": TIME,
-        "ts_ms?": _milliseconds,
+        "ts_ms?": is_milliseconds,
     },
     "trade": _TRADE,
     "event_lifecycle": _EVENT,
     "event_fee_update": {
         "event_ticker": NAME,
-        "fee_type_override": _or_null(NAME),
-        "fee_multiplier_override": _or_null(_number),
+        "fee_type_override": or_null(NAME),
+        "fee_multiplier_override": or_null(is_number),
     },
     **_COMMUNICATIONS,
     **_FEEDS,
@@ -354,50 +307,37 @@ BY_EVENT_TYPE: Final[Mapping[str, Mapping[str, Fields]]] = {
 }
 """Frames whose fields depend on msg.event_type."""
 
-_SUBSCRIPTION: Final[Fields] = {"channel": NAME, "sid": _place}
+_SUBSCRIPTION: Final[Fields] = {"channel": NAME, "sid": is_place}
 _ERROR: Final[Fields] = {
-    "code": lambda value: _place(value) and value <= 28 and value not in (6, 16, 17),
-    "msg": _text,
+    "code": lambda value: is_place(value) and value <= 28 and value not in (6, 16, 17),
+    "msg": is_text,
     "market_ticker?": NAME,
-    "market_tickers?": _list(NAME),
+    "market_tickers?": list_of(NAME),
 }
 _UPDATED: Final[Fields] = {
-    **dict.fromkeys(("market_tickers?", "market_ids?", "index_ids?", "underlying_tickers?"), _list(NAME))
+    **dict.fromkeys(("market_tickers?", "market_ids?", "index_ids?", "underlying_tickers?"), list_of(NAME))
 }
 
-_TOP: Final[Fields] = {"type": NAME, "sending_ts_ms?": _milliseconds}
-_DATA: Final[Fields] = {**_TOP, "sid": _place, "msg": lambda value: isinstance(value, dict)}
+_TOP: Final[Fields] = {"type": NAME, "sending_ts_ms?": is_milliseconds}
+_DATA: Final[Fields] = {**_TOP, "sid": is_place, "msg": lambda value: isinstance(value, dict)}
 
 REPLIES: Final[Mapping[str, Fields]] = {
-    "subscribed": {**_TOP, "id?": _place, "msg": _object(_SUBSCRIPTION)},
-    "unsubscribed": {**_TOP, "id?": _place, "sid": _place, "seq": _place},
-    "error": {**_TOP, "id?": _place, "sid?": _place, "seq?": _place, "msg": _object(_ERROR)},
+    "subscribed": {**_TOP, "id?": is_place, "msg": object_of(_SUBSCRIPTION)},
+    "unsubscribed": {**_TOP, "id?": is_place, "sid": is_place, "seq": is_place},
+    "error": {**_TOP, "id?": is_place, "sid?": is_place, "seq?": is_place, "msg": object_of(_ERROR)},
 }
-_OK_UPDATE: Final[Fields] = {**_TOP, "id?": _place, "sid": _place, "seq": _place, "msg?": _object(_UPDATED)}
-_OK_LIST: Final[Fields] = {**_TOP, "id?": _place, "msg": _list(_object(_SUBSCRIPTION))}
+_OK_UPDATE: Final[Fields] = {**_TOP, "id?": is_place, "sid": is_place, "seq": is_place, "msg?": object_of(_UPDATED)}
+_OK_LIST: Final[Fields] = {**_TOP, "id?": is_place, "msg": list_of(object_of(_SUBSCRIPTION))}
 
 _LISTS: Final[Mapping[str, Fields]] = {
-    "cfbenchmarks_value_indexlist": {"index_ids": _list(NAME)},
-    "cfbenchmarks_value_5hz_indexlist": {"index_ids": _list(NAME)},
-    "pyth_value_underlying_list": {"underlying_tickers": _list(NAME)},
+    "cfbenchmarks_value_indexlist": {"index_ids": list_of(NAME)},
+    "cfbenchmarks_value_5hz_indexlist": {"index_ids": list_of(NAME)},
+    "pyth_value_underlying_list": {"underlying_tickers": list_of(NAME)},
 }
 """Replies that list the reference feeds there are."""
 
 TYPES: Final = (*REPLIES, "ok", *_LISTS, *SEQUENCED, *UNSEQUENCED, *BY_EVENT_TYPE)
 """Every type there is a schema of."""
-
-
-def faults_in(values: Mapping[str, Any], fields: Fields, where: str = "") -> list[str]:
-    """What is wrong with the members of an object, each as "<place>: <what>"."""
-    known = {name.removesuffix("?") for name in fields}
-    faults = [f"{where}{name}: unknown" for name in values if name not in known]
-    for name, check in fields.items():
-        field = name.removesuffix("?")
-        if field not in values:
-            faults += [] if name.endswith("?") else [f"{where}{field}: missing"]
-        elif not check(values[field]):
-            faults.append(f"{where}{field}: {values[field]!r}"[:200])
-    return faults
 
 
 def faults_of(frame: Mapping[str, Any]) -> list[str]:
@@ -409,11 +349,11 @@ def faults_of(frame: Mapping[str, Any]) -> list[str]:
     if kind in REPLIES:
         return faults_in(frame, REPLIES[kind])
     if kind in _LISTS:
-        return faults_in(frame, {**_DATA, "id?": _place, "seq": _place, "msg": _object(_LISTS[kind])})
+        return faults_in(frame, {**_DATA, "id?": is_place, "seq": is_place, "msg": object_of(_LISTS[kind])})
     if kind not in TYPES:
         return [f"type: {kind} is unknown"]
-    numbered = {"seq": _place} if kind not in UNSEQUENCED else {}
-    answering = {"id?": _place} if kind == "orderbook_snapshot" else {}
+    numbered = {"seq": is_place} if kind not in UNSEQUENCED else {}
+    answering = {"id?": is_place} if kind == "orderbook_snapshot" else {}
     faults = faults_in(frame, {**_DATA, **numbered, **answering})
     return faults if not isinstance(msg, dict) else faults + _msg_faults(kind, msg)
 
