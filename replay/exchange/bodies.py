@@ -181,9 +181,14 @@ def trade(told: Traded) -> Body:
     }
 
 
+def dollars(money: int) -> str:
+    """An amount as recorded of balances and averages: with four decimals where they are enough."""
+    return format_money(money) if money % 100 else format_money(money)[:-2]
+
+
 def balance(view: BalanceView, at_ns: int) -> Body:
     """Money of an account: cents are cut off, the texts are exact."""
-    exact = format_money(view.balance)
+    exact = dollars(view.balance)
     return {
         "balance": view.balance // CENT,
         "balance_dollars": exact,
@@ -204,7 +209,6 @@ def position(view: HoldingView, spec: MarketSpec) -> Body:
         "realized_pnl_dollars": format_money(view.realized_pnl),
         "fees_paid_dollars": format_money(view.fees_paid),
         "last_updated_ts": rfc3339(view.updated_ns),
-        "resting_orders_count": 0,
     }
 
 

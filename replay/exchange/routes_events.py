@@ -33,6 +33,7 @@ class EventRoutes:
         """Method, path, handler; what is more special comes first."""
         return (
             ("GET", "/events", self._events),
+            ("GET", "/events/multivariate", self._combos),
             ("GET", "/events/fee_changes", _no_event_changes),
             ("GET", "/events/{}", self._event),
             ("GET", "/series", self._all_series),
@@ -42,14 +43,21 @@ class EventRoutes:
 
     def _events(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         asked = Filters.of(request.query, most=200, usual=200)
+        return over_limit("GetEvents", "GetEventsParams") if asked is None else self._listed(asked, combos=False)
+
+    def _combos(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        asked = Filters.of(request.query, most=200, usual=100)
         if asked is None:
-            return over_limit("GetEvents", "GetEventsParams")
+            return over_limit("GetMultivariateEvents", "GetMultivariateEventsParams")
+        return self._listed(asked, combos=True)
+
+    def _listed(self, asked: Filters, *, combos: bool) -> RestAnswer:
         found = []
         for ticker in self._log.events:
             statuses = [self._engine.reads.market(m).status.value for m in self._markets_of(ticker)]
             series = self._engine.reads.event(ticker).series_ticker
-            is_combo = ticker.startswith(COMBOS)
-            if not is_combo and asked.takes(ticker, event=ticker, series=series, statuses=statuses):
+            is_asked = ticker.startswith(COMBOS) is combos
+            if is_asked and asked.takes(ticker, event=ticker, series=series, statuses=statuses):
                 found.append(ticker)
         page, cursor = asked.page(found)
         return ok({"events": [self._event_body(ticker, nested=asked.nested) for ticker in page], "cursor": cursor})

@@ -6,9 +6,9 @@ Knows paths and V2 answers, whose names have no suffix. Must not know the engine
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.money import format_money, format_price, format_size
+from core.money import format_price, format_size
 from replay.exchange import order_bodies
-from replay.exchange.bodies import Body, bad_request, error, ok, refused
+from replay.exchange.bodies import Body, bad_request, dollars, error, ok, refused
 from replay.exchange.engine import MatchingEngine
 from replay.exchange.order_bodies import BadBody, Reader
 from replay.exchange.orders import Placed, Reduced, Refusal
@@ -74,8 +74,10 @@ class OrderRoutes:
         for item in order_bodies.batch(order_bodies.decode(request.body)):
             order_id = Reader(item, "BatchCancelOrdersV2Request").text("order_id", required=True)
             answer = self._engine.cancel(request.account, order_id, self._now_ns())
-            failed = isinstance(answer, Refusal)
-            answers.append({"order_id": order_id, "error": error(answer)} if failed else _cancelled(answer))  # type: ignore[arg-type]  # told apart by `failed`
+            if isinstance(answer, Refusal):
+                answers.append({"order_id": order_id, "reduced_by": format_size(0), "error": error(answer)})
+            else:
+                answers.append(_cancelled(answer))
         return ok({"orders": answers})
 
     def _cancel_all(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
@@ -168,7 +170,7 @@ def _placed(answer: Placed) -> Body:
     }
     if answer.average_price is not None and answer.average_fee is not None:
         body["average_fill_price"] = format_price(answer.average_price)
-        body["average_fee_paid"] = format_money(answer.average_fee)
+        body["average_fee_paid"] = dollars(answer.average_fee)
     return body
 
 
