@@ -141,11 +141,16 @@ class Life:
         action.commit()
 
     def forget(self, market: str, now_ns: int) -> None:
-        """Drop a finalized market and what accounts had in it, so that an exchange can run for months."""
-        self._find(market, now_ns, MarketStatus.FINALIZED)
-        del self._floor.markets[market]
-        for account in self._floor.accounts.values():
+        """Drop a finalized market, what accounts had in it, and its event with the last of its markets, so that an
+        exchange can run for months."""
+        event = self._find(market, now_ns, MarketStatus.FINALIZED).spec.event_ticker
+        floor = self._floor
+        del floor.markets[market]
+        for account in floor.accounts.values():
             account.holdings.pop(market, None)
+        if all(other.spec.event_ticker != event for other in floor.markets.values()):
+            del floor.events[event]
+            floor.overrides.pop(event, None)
 
     def do(self, due: Due) -> None:
         """Carry out what fell due, if it still holds; the floor's time is its instant."""

@@ -119,11 +119,8 @@ class AccountRoutes:
 
     def _settlements(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         wanted = dict(request.query).get("ticker", "")
-        found = [told for told in reversed(self._log.settlements[request.account]) if wanted in ("", told.market)]
-        reads = self._engine.reads
-        answer = _page(
-            request, found, "settlements", lambda told: bodies.settlement(told, reads.market(told.market).spec)
-        )
+        found = [paid for paid in reversed(self._log.settlements[request.account]) if wanted in ("", paid[0].market)]
+        answer = _page(request, found, "settlements", lambda paid: bodies.settlement(*paid))
         return answer if isinstance(answer, RestAnswer) else ok(answer)
 
     def _find(self, request: RestRequest, order_id: str) -> Order | None:

@@ -9,6 +9,7 @@ clock goes on with the real one, else it falls behind and makes the frames that 
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -52,6 +53,9 @@ TICK_NS: Final = SECOND_NS // 20
 
 STIR_EVERY: Final = 5_000
 """Actions of traders between two of the rare things of a market's life, on average."""
+
+FORGET_AFTER_NS: Final = 6 * 3_600 * SECOND_NS
+"""How long a finalized market can still be asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ class Machine:
         self.traders = Traders(self.engine, self.dice)
         self.market_ids: dict[str, str] = {}
         self.tickers: dict[str, TickerChanged] = {}
+        self._finalized: deque[tuple[int, str]] = deque()
         self._pending: list[Publication] = []
         for account in options.accounts:
             self.welcome(account)
@@ -128,6 +133,7 @@ class Machine:
         self.engine.advance(now_ns)
         before = self.frames
         self._collect()
+        self._forget()
         self.steps += 1
         if is_turn:
             self._due_ns = now_ns + self._gap_ns(self.frames - before)
@@ -177,8 +183,19 @@ class Machine:
                 self.listing.moved(spec)
             case Life.DETERMINED:
                 self.listing.determined(spec, self.now_ns)
+            case Life.SETTLED:
+                self._finalized.append((told.at_ns, spec.ticker))
             case _:
                 pass
+
+    def _forget(self) -> None:
+        """A sandbox may run for months: what is long over goes."""
+        while self._finalized and self._finalized[0][0] <= self.now_ns - FORGET_AFTER_NS:
+            market = self._finalized.popleft()[1]
+            self.engine.life.forget(market, self.now_ns)
+            self.log.forget(market)
+            del self.market_ids[market]
+            self.tickers.pop(market, None)
 
 
 def _is_of_traders(happening: Happening) -> bool:
