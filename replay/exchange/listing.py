@@ -56,7 +56,6 @@ KINDS: Final = (
 
 SETTLE_AFTER_NS: Final = 30 * SECOND_NS
 DETERMINE_AFTER_NS: Final = 5 * SECOND_NS
-_UNDONE: Final = (MarketStatus.INITIALIZED, MarketStatus.ACTIVE, MarketStatus.INACTIVE)
 
 
 @dataclass(slots=True)
@@ -78,10 +77,7 @@ class Listing:
         self._event(KINDS[-1], 2, now_ns)
 
     def live(self, now_ns: int) -> None:
-        """Go on with life: what has closed gets a result, and another event opens in its place.
-
-        A market whose close was moved on, or that was settled by hand, does not keep the others waiting.
-        """
+        """Go on with life: what has closed gets a result, and another event opens in its place."""
         reads = self.engine.reads
         while self._ends and self._ends[0][0] <= now_ns:
             _, event_ticker, is_new = self._ends.pop(0)
@@ -89,9 +85,6 @@ class Listing:
             for market in found:
                 if reads.market(market).status is MarketStatus.CLOSED:
                     self.engine.life.determine(market, self._outcome(market), now_ns)
-            left = [self._spec(market).close_ns for market in found if reads.market(market).status in _UNDONE]
-            if left:
-                self._plan(max(*left, now_ns) + DETERMINE_AFTER_NS, event_ticker, is_new=False)
             if is_new:
                 kind = next(kind for kind in KINDS if kind.ticker == reads.event(event_ticker).series_ticker)
                 self._event(kind, len(found), now_ns)
