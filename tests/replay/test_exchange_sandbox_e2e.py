@@ -73,6 +73,26 @@ def by_type(frames: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {frame["type"]: frame["msg"] for frame in frames}
 
 
+def require_money(exchange: LocalExchange) -> None:
+    """2.25 contracts of no at 0.56 cost 1.26 and pay 2.25; the other side paid 0.99 and its fee, and lost it."""
+    fills = ask(exchange, "GET", "/portfolio/fills").json()["fills"]
+    their_fee = sum(
+        round(float(fill["fee_cost"]) * MICRO)
+        for fill in ask(exchange, "GET", "/portfolio/fills", account="other").json()["fills"]
+    )
+    assert [(fill["count_fp"], fill["fee_cost"]) for fill in fills] == [("2.25", "0.000000")]
+    (paid,) = ask(exchange, "GET", "/portfolio/settlements").json()["settlements"]
+    assert (paid["market_result"], paid["no_count_fp"], paid["revenue"]) == ("no", "2.25", 225)
+    mine_now = exchange.control("totals", account="trader")
+    theirs_now = exchange.control("totals", account="other")
+    assert mine_now["balance"] == FUND + 990_000
+    assert theirs_now["balance"] == FUND - 990_000 - their_fee
+    assert their_fee > 0
+    assert (mine_now["positions"], mine_now["resting"], mine_now["reserved"]) == ({}, [], 0)
+    balance = ask(exchange, "GET", "/portfolio/balance").json()
+    assert (balance["balance"], float(balance["balance_dollars"])) == (1_000_099, 10_000.99)
+
+
 def test_a_maker_is_filled_by_another_account_and_settled_to_the_micro_dollar(exchange: LocalExchange) -> None:
     market = first_market(exchange)
     with client(exchange) as mine, client(exchange, account="other") as theirs:
@@ -104,23 +124,7 @@ def test_a_maker_is_filled_by_another_account_and_settled_to_the_micro_dollar(ex
         assert by_type(frames)["market_position"]["position_fp"] == "0.00"
         assert by_type(frames)["user_order"]["last_update_reason"] == "CloseCancel"
 
-    fills = ask(exchange, "GET", "/portfolio/fills").json()["fills"]
-    their_fee = sum(
-        round(float(fill["fee_cost"]) * MICRO)
-        for fill in ask(exchange, "GET", "/portfolio/fills", account="other").json()["fills"]
-    )
-    assert [(fill["count_fp"], fill["fee_cost"]) for fill in fills] == [("2.25", "0.000000")]
-    (paid,) = ask(exchange, "GET", "/portfolio/settlements").json()["settlements"]
-    assert (paid["market_result"], paid["no_count_fp"], paid["revenue"]) == ("no", "2.25", 225)
-    # 2.25 contracts of no at 0.56 cost 1.26 and pay 2.25; the other side paid 0.99 and its fee, and lost it
-    mine_now = exchange.control("totals", account="trader")
-    theirs_now = exchange.control("totals", account="other")
-    assert mine_now["balance"] == FUND + 990_000
-    assert theirs_now["balance"] == FUND - 990_000 - their_fee
-    assert their_fee > 0
-    assert (mine_now["positions"], mine_now["resting"], mine_now["reserved"]) == ({}, [], 0)
-    balance = ask(exchange, "GET", "/portfolio/balance").json()
-    assert (balance["balance"], float(balance["balance_dollars"])) == (1_000_099, 10_000.99)
+    require_money(exchange)
 
 
 def test_a_resting_order_is_filled_by_a_trader() -> None:
