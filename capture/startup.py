@@ -5,6 +5,7 @@ Knows the tape, the machine's boot and the process's limits. Must not know the n
 
 import random
 import resource
+import time
 import uuid
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,11 @@ VERSION: Final = "0.1.0"
 
 OPTIONS: Final = WriterOptions(sync_interval_s=0.01, seal_apart=True)
 """A power cut may cost 10 ms: at the exchange's rates the disk is idle otherwise. Sealing has a process of its own."""
+
+LOCK_WAIT_S: Final = 1.0
+"""How long a tape in use is waited for: after a kill -9 the sealing child, which shares the lock, lives some ms on."""
+
+LOCK_LOOK_S: Final = 0.02
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 """Linux's name of the present boot: monotonic times are comparable within one."""
@@ -50,7 +56,7 @@ def new_session(environment: str, config: Any) -> Session:
 def require_writable(path: Path, environment: str) -> None:
     """Raises TapeError when the tape is of another environment or in use, before anybody was asked anything.
 
-    Opening it finds the same and more; this is to be told early.
+    Opening it finds the same and more; this is to be told early. Whoever is about to let go of the tape is waited for.
     """
     if not is_tape(path):
         return
@@ -59,7 +65,10 @@ def require_writable(path: Path, environment: str) -> None:
         raise TapeError(
             f"{path}: is a tape of environment {label.environment!r}, not {environment!r}; use one tape for each"
         )
-    if is_recording(Layout(path)):
+    deadline_s = time.monotonic() + LOCK_WAIT_S
+    while (in_use := is_recording(Layout(path))) and time.monotonic() < deadline_s:
+        time.sleep(LOCK_LOOK_S)
+    if in_use:
         raise TapeLocked(f"{path}: is being recorded by another process; stop that one or choose another tape")
 
 

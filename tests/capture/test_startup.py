@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from capture.startup import VERSION, is_tape, new_session, open_writer, require_writable
+from capture.startup import LOCK_WAIT_S, VERSION, is_tape, new_session, open_writer, require_writable
 from capture.tape.errors import TapeError, TapeLocked
 from capture.tape.reader import Ended, Tape
 from core.records import Kind, decode_gap, decode_session
@@ -50,6 +51,15 @@ def test_a_tape_of_another_environment_is_refused(tmp_path: Path) -> None:
     require_writable(path, "demo")
     with pytest.raises(TapeError, match=r"'demo', not 'prod'; use one tape for each"):
         require_writable(path, "prod")
+
+
+def test_who_is_about_to_let_go_of_a_tape_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "tape"
+    writer = open_writer(path, new_session("demo", {}))
+    letting_go = threading.Timer(LOCK_WAIT_S / 10, writer.close)
+    letting_go.start()
+    require_writable(path, "demo")
+    letting_go.join()
 
 
 def test_a_tape_in_use_is_refused(tmp_path: Path) -> None:
