@@ -58,8 +58,8 @@ def kill_often(place: Path, times: int, seed: int) -> None:
     assert all(gap.until_ns is not None for gap in gaps)
     for gap, kill in zip(gaps, kills, strict=True):
         assert gap.until_ns is not None and gap.at_ns <= kill.at_ns < gap.until_ns, (gap, kill)
-    print(f"{times} kills, {len(frames_on(tape))} frames kept, lost {sum(toll.frames)}", end=", ")  # noqa: T201
-    print(f"most {max(toll.frames)}, oldest {max(toll.ages_ns) / 1e6:.1f} ms before its kill")  # noqa: T201
+    print(f"{times} kills, {len(frames_on(tape))} frames kept, lost {sum(toll.frames)}", end=", ")  # noqa: T201  the figures, for -s
+    print(f"most {max(toll.frames)}, oldest {max(toll.ages_ns) / 1e6:.1f} ms before its kill")  # noqa: T201  the figures, for -s
 
 
 def test_killed_recorders_lose_no_more_than_is_promised_and_say_so(tmp_path: Path) -> None:

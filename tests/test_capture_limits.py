@@ -109,7 +109,7 @@ def record_within_limits(place: Path, frames: int, patience_s: float) -> None:
     assert verify(path, deep=True).whole
     assert 0 < gauge.peak_bytes < LIMIT_BYTES
     sealed = len(tape.segments)
-    print(f"{sent[1]} frames, {sealed} segments, peak {gauge.peak_bytes >> 20} MiB")  # noqa: T201
+    print(f"{sent[1]} frames, {sealed} segments, peak {gauge.peak_bytes >> 20} MiB")  # noqa: T201  the figures, for -s
     assert sealed > frames // 400_000, "sealing went on meanwhile"
 
 
