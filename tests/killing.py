@@ -62,9 +62,13 @@ class Metronome:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill: when (Unix ns), how many text frames the tape held right after, and the machine's worst standstill."""
+    """One kill: when, how many text frames the tape held right after, and the machine's worst standstill.
+
+    at_ns, dead_ns: Unix ns before the signal was sent and after the process was gone; in between it may still append.
+    """
 
     at_ns: int
+    dead_ns: int
     frames_on_tape: int
     stall_ns: int
 
@@ -87,8 +91,9 @@ def kill_while_recording(exchange: LocalExchange, tape: Path, dice: random.Rando
             at_ns = time.time_ns()
             recording.send(signal.SIGKILL)
             assert recording.ended()[0] == -signal.SIGKILL
+            dead_ns = time.time_ns()
             stall_ns = metronome.stall_ns()
-    return Kill(at_ns, len(frames_on(tape)), stall_ns)
+    return Kill(at_ns, dead_ns, len(frames_on(tape)), stall_ns)
 
 
 def texts_sent(session: SentSession) -> list[SentFrame]:
