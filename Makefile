@@ -16,7 +16,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Extra arguments: make test ARGS="-k book", make demo ARGS="--json".
 ARGS ?=
 
-.PHONY: help install demo test test-unit test-integration test-slow test-lowest lint format bench wheel clean
+# The first interpreter that kalshi-sdk can run under; empty = none.
+CLIENTS_PYTHON ?= $(shell for name in python3.13 python3.12 python3.14 python3 $(HOME)/.pyenv/versions/*/bin/python3; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; done)
+
+.PHONY: help install clients hard demo test test-unit test-integration test-slow test-lowest lint format bench wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -37,6 +41,15 @@ test-integration: $(READY) ## only the tests across packages and processes
 
 test-slow: $(READY) ## the tests that take minutes: damage everywhere, kills at random instants, work at scale
 	$(BIN)/python -m pytest -n auto -m "slow or performance" --timeout=3600 $(ARGS)
+
+hard: $(READY) ## 50 kills at random instants under load, and a day's frames in minutes on one processor, with their figures
+	$(BIN)/python -m pytest -n 0 -s -m slow --timeout=3600 tests/test_capture_kills.py tests/test_capture_limits.py $(ARGS)
+
+clients: ## .venv-clients with the client that our Python cannot run, for tests/test_foreign_client_kalshi_sdk.py
+	@if [ -z "$(CLIENTS_PYTHON)" ]; then echo "no Python 3.12 or newer: the tests with kalshi-sdk are skipped"; \
+	elif [ ! -e .venv-clients/ready ]; then "$(CLIENTS_PYTHON)" -m venv --clear .venv-clients \
+		&& PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT= .venv-clients/bin/python -m pip install --quiet kalshi-sdk==22.4.0 \
+		&& touch .venv-clients/ready; fi
 
 test-lowest: ## every test but the slow ones, with the oldest versions that pyproject.toml allows
 	"$(PYTHON)" -m venv --clear .venv-lowest
@@ -63,7 +76,7 @@ wheel: $(READY) ## dist/tapedeck-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean: ## remove everything the targets above made
-	rm -rf $(VENV) .venv-lowest dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-clients dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

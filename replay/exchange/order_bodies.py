@@ -10,6 +10,7 @@ from core.messages.strict import NotStrict, parse_json
 from core.money import parse_price, parse_size
 from core.times import SECOND_NS
 from replay.exchange.orders import Amendment, BookSide, NewOrder, SelfTrade, TimeInForce
+from replay.exchange.queries import LAST_S
 
 _GO: Final = {bool: "bool", int: "number", str: "string", dict: "object", list: "array"}
 _SIDES: Final = {side.value: side for side in BookSide}
@@ -64,6 +65,15 @@ class Reader:
             return value
         raise BadBody(self._mismatch(name, value, "int64"))
 
+    def instant_ns(self, name: str) -> int | None:
+        """Nanoseconds of a time in Unix seconds, None when not given."""
+        value = self.number(name)
+        if value is None:
+            return None
+        if not 0 <= value <= LAST_S:
+            raise BadBody(f"{name} must be Unix seconds from 0 to {LAST_S}")
+        return value * SECOND_NS
+
     def price(self, name: str = "price") -> int:
         """A price text; -1, which no market takes, for one that is finer or higher than prices are."""
         text = self.text(name, required=True)
@@ -103,7 +113,7 @@ def new_order(values: Mapping[str, Any]) -> NewOrder:
         time_in_force=read.one_of("time_in_force", _FORCES),
         self_trade=read.one_of("self_trade_prevention_type", _SELF_TRADES),
         client_order_id=read.text("client_order_id"),
-        expiration_ns=(read.number("expiration_time") or 0) * SECOND_NS,
+        expiration_ns=read.instant_ns("expiration_time") or 0,
         post_only=read.flag("post_only"),
         reduce_only=read.flag("reduce_only"),
         cancel_on_pause=read.flag("cancel_order_on_pause"),
@@ -115,7 +125,6 @@ def new_order(values: Mapping[str, Any]) -> NewOrder:
 def amendment(order_id: str, values: Mapping[str, Any]) -> Amendment:
     """A request to change an order; BadBody."""
     read = Reader(values, "AmendOrderV2Request")
-    expiration_s = read.number("expiration_time")
     return Amendment(
         order_id=order_id,
         market=read.text("ticker", required=True),
@@ -124,7 +133,7 @@ def amendment(order_id: str, values: Mapping[str, Any]) -> Amendment:
         count=read.count(),
         client_order_id=read.text("client_order_id"),
         new_client_order_id=read.text("updated_client_order_id"),
-        expiration_ns=None if expiration_s is None else expiration_s * SECOND_NS,
+        expiration_ns=read.instant_ns("expiration_time"),
     )
 
 

@@ -1,13 +1,15 @@
 """The query of a list request, and one page of what it asks for (protocol 12.1, 12.2).
 
 Knows filters by name, event, series and status. Must not know objects. A cursor that nobody handed out begins anew,
-as the exchange's own does; filters by time are not looked at.
+as the exchange's own does; spans of time: `queries`.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 import msgspec
+
+from replay.exchange.queries import number
 
 COMBOS: Final = "KXMVE"
 
@@ -39,13 +41,12 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, query: Iterable[tuple[str, str]], *, most: int, usual: int) -> Self | None:
         """None when the limit is no number from 0 to `most`."""
         asked = dict(query)
-        limit = asked.get("limit", "") or str(usual)
-        if not limit.isascii() or not limit.isdigit() or int(limit) > most:
+        limit = number(asked.get("limit", "") or str(usual), most)
+        if limit is None:
             return None
-        place = asked.get("cursor", "").removeprefix(_CURSOR)
         return cls(
-            limit=int(limit) or usual,
-            start=int(place) if place.isascii() and place.isdigit() and len(place) < 10 else 0,
+            limit=limit or usual,
+            start=number(asked.get("cursor", "").removeprefix(_CURSOR), 10**9) or 0,
             tickers=tuple(filter(None, asked.get("tickers", "").split(","))),
             event=asked.get("event_ticker", ""),
             series=asked.get("series_ticker", ""),

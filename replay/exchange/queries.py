@@ -3,8 +3,17 @@
 Knows the exchange's words for a query that does not pass. Must not know what is listed.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from replay.exchange.bodies import invalid_query
 from replay.exchange.port import RestAnswer
+
+LONGEST: Final = 19
+"""Digits of a number at most, those of an int64: Python refuses to read thousands of them, with an error."""
+
+LAST_S: Final = 253_402_300_799
+"""The last second of the year 9999, in Unix seconds."""
 
 
 def over_limit(operation: str, params: str, field: str = "Limit") -> RestAnswer:
@@ -17,11 +26,11 @@ def over_limit(operation: str, params: str, field: str = "Limit") -> RestAnswer:
 
 def number(text: str, most: int) -> int | None:
     """A whole number from 0 to `most`, None when it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST and int(text) <= most else None
 
 
-def within(at_ns: int, since_s: str, until_s: str) -> bool:
-    """Whether an instant lies between two texts of Unix seconds; what is none is no limit."""
-    since, until = (number(text, 10**10) for text in (since_s, until_s))
+def asked_for(query: Mapping[str, str], at_ns: int) -> bool:
+    """Whether an instant lies between `min_ts` and `max_ts`, Unix seconds, both included; what is none is no limit."""
+    since, until = (number(query.get(name, ""), LAST_S) for name in ("min_ts", "max_ts"))
     at_s = at_ns // 1_000_000_000
     return (not since or at_s >= since) and (not until or at_s <= until)

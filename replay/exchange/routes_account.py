@@ -4,7 +4,7 @@ Knows filters and pages. Must not know how orders are placed.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from core.money import format_size
 from replay.exchange import bodies
@@ -13,13 +13,18 @@ from replay.exchange.engine import MatchingEngine
 from replay.exchange.orders import Order
 from replay.exchange.paging import Filters
 from replay.exchange.port import RestAnswer, RestRequest
+from replay.exchange.queries import asked_for
 from replay.exchange.refusals import NOT_FOUND
+from replay.exchange.specs import MarketStatus
 from replay.exchange.trade_log import TradeLog
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
 
 MOST = 1_000
 """Objects a page at most."""
+
+_PAID: Final = {"unsettled": (False,), "settled": (True,), "all": (False, True)}
+"""The words of `settlement_status`: whether the position's market may be finalized."""
 
 
 class AccountRoutes:
@@ -54,11 +59,15 @@ class AccountRoutes:
     def _positions(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         reads, query = self._engine.reads, dict(request.query)
         wanted, event = query.get("ticker", ""), query.get("event_ticker", "")
+        paid = _PAID.get(query.get("settlement_status", "unsettled"))
+        if paid is None:
+            return invalid_query("Parameter validation failed: settlement_status must be unsettled, settled or all")
         found = [
             view
             for view in reads.holdings(request.account)
             if wanted in ("", view.market)
             and event in ("", reads.market(view.market).spec.event_ticker)
+            and (reads.market(view.market).status is MarketStatus.FINALIZED) in paid
             and (view.position or "count_filter" not in query)
         ]
         by_event: dict[str, list[Any]] = {}
@@ -74,11 +83,15 @@ class AccountRoutes:
     def _orders(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         query = dict(request.query)
         tickers, status = query.get("ticker", ""), query.get("status", "")
-        found = []
-        for order in reversed(self._engine.reads.orders(request.account)):
-            shown = self._log.as_read(order)
-            if shown is not None and tickers in ("", shown.market) and status in ("", shown.status.value):
-                found.append(shown)
+        read = (self._log.as_read(order) for order in reversed(self._engine.reads.orders(request.account)))
+        found = [
+            shown
+            for shown in read
+            if shown is not None
+            and tickers in ("", shown.market)
+            and status in ("", shown.status.value)
+            and asked_for(query, shown.created_ns)
+        ]
         answer = _page(request, found, "orders", bodies.order)
         return answer if isinstance(answer, RestAnswer) else ok(answer)
 
@@ -112,14 +125,19 @@ class AccountRoutes:
         found = [
             told
             for told in reversed(self._log.fills[request.account])
-            if wanted in ("", told.market) and order_id in ("", told.order_id)
+            if wanted in ("", told.market) and order_id in ("", told.order_id) and asked_for(query, told.at_ns)
         ]
         answer = _page(request, found, "fills", bodies.fill)
         return answer if isinstance(answer, RestAnswer) else ok(answer)
 
     def _settlements(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        wanted = dict(request.query).get("ticker", "")
-        found = [paid for paid in reversed(self._log.settlements[request.account]) if wanted in ("", paid[0].market)]
+        query = dict(request.query)
+        wanted = query.get("ticker", "")
+        found = [
+            paid
+            for paid in reversed(self._log.settlements[request.account])
+            if wanted in ("", paid[0].market) and asked_for(query, paid[0].at_ns)
+        ]
         answer = _page(request, found, "settlements", lambda paid: bodies.settlement(*paid))
         return answer if isinstance(answer, RestAnswer) else ok(answer)
 

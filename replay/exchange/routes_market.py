@@ -10,7 +10,7 @@ from replay.exchange.bodies import Body, ok
 from replay.exchange.engine import MatchingEngine
 from replay.exchange.paging import Filters
 from replay.exchange.port import RestAnswer, RestRequest
-from replay.exchange.queries import number, over_limit, within
+from replay.exchange.queries import asked_for, number, over_limit
 from replay.exchange.trade_log import TradeLog
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
@@ -76,11 +76,11 @@ class MarketRoutes:
         if asked is None:
             return over_limit("GetTrades", "GetTradesParams")
         query = dict(request.query)
-        market, since_s, until_s = query.get("ticker", ""), query.get("min_ts", ""), query.get("max_ts", "")
+        market = query.get("ticker", "")
         found = [
             bodies.trade(told)
             for told in reversed(self._log.trades)
-            if market in ("", told.market) and within(told.at_ns, since_s, until_s)
+            if market in ("", told.market) and asked_for(query, told.at_ns)
         ]
         page, cursor = found[asked.start : asked.start + asked.limit], asked.page([""] * len(found))[1]
         return ok({"trades": page, "cursor": cursor})

@@ -13,6 +13,7 @@ from replay.exchange.engine import MatchingEngine
 from replay.exchange.order_bodies import BadBody, Reader
 from replay.exchange.orders import Placed, Reduced, Refusal
 from replay.exchange.port import RestAnswer, RestRequest
+from replay.exchange.refusals import invalid
 from replay.exchange.views import GroupView
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
@@ -81,6 +82,8 @@ class OrderRoutes:
         return ok({"orders": answers})
 
     def _cancel_all(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        if dict(request.query).get("subaccount", "0") != "0":
+            return refused(invalid("unknown subaccount"))
         answer = self._engine.cancel_all(request.account, self._now_ns())
         return refused(answer) if isinstance(answer, Refusal) else RestAnswer(204, b"")
 

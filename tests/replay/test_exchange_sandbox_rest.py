@@ -9,6 +9,7 @@ import pytest
 from core import answers
 from core.answers import Page
 from core.messages.types import Malformed
+from core.times import parse_rfc3339
 from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.sandbox import SandboxOptions, SandboxVenue
 from replay.exchange.specs import YES_WINS
@@ -124,6 +125,51 @@ def test_trades_are_listed_newest_first(venue: SandboxVenue) -> None:
     assert isinstance(page, Page)
     times = [trade.created_ns for trade in page.items]
     assert len(times) == 20 and times == sorted(times, reverse=True)
+
+
+def test_lists_are_cut_to_a_span_of_seconds_with_both_ends(venue: SandboxVenue) -> None:
+    market = a_market(venue)
+    taken = order(market, price="0.9900", count="1.00", time_in_force="immediate_or_cancel")
+    for _ in range(2):
+        ask(venue, "POST", ORDERS, body=taken)
+        later(venue, 2.5)
+    for path, name in (("/portfolio/fills", "fills"), ("/portfolio/orders", "orders"), ("/markets/trades", "trades")):
+        whole = {"limit": "1000"} | ({"ticker": market} if name == "trades" else {})
+        every = get(venue, path, **whole)[name]
+        seconds = [second_of(each) for each in every]
+        middle = seconds[0]
+        assert middle > seconds[-1]
+        after = get(venue, path, min_ts=str(middle), **whole)[name]
+        before = get(venue, path, max_ts=str(middle - 1), **whole)[name]
+        assert [second_of(each) for each in after] == [second for second in seconds if second >= middle]
+        assert after + before == every
+
+
+def second_of(listed: dict[str, Any]) -> int:
+    """Unix seconds of when something listed came to be."""
+    return parse_rfc3339(listed["created_time"]) // 10**9
+
+
+@pytest.mark.parametrize("path", ["/markets", "/markets/trades", "/portfolio/fills", "/portfolio/orders"])
+def test_a_limit_of_thousands_of_digits_is_refused_as_any_that_is_too_large(venue: SandboxVenue, path: str) -> None:
+    assert ask(venue, "GET", path, (("limit", "9" * 5_000),)).status == 400
+    assert get(venue, path, cursor="after-" + "9" * 5_000, limit="1")
+
+
+def test_an_expiry_that_no_calendar_has_is_refused_and_orders_stay_readable(venue: SandboxVenue) -> None:
+    answer = ask(venue, "POST", ORDERS, body=order(a_market(venue), expiration_time=10**12))
+    assert answer.status == 400 and b"expiration_time" in answer.body
+    last = ask(venue, "POST", ORDERS, body=order(a_market(venue), expiration_time=253_402_300_799))
+    assert last.status == 201
+    assert get(venue, "/portfolio/orders")["orders"][0]["expiration_time"].startswith("9999-12-31T23:59:59")
+
+
+def test_a_cancel_of_everything_of_another_subaccount_leaves_ours_alone(venue: SandboxVenue) -> None:
+    placed = json.loads(ask(venue, "POST", ORDERS, body=order(a_market(venue))).body)
+    assert ask(venue, "DELETE", ORDERS, (("subaccount", "5"),)).status == 400
+    assert get(venue, f"/portfolio/orders/{placed['order_id']}")["order"]["status"] == "resting"
+    assert ask(venue, "DELETE", ORDERS, (("subaccount", "0"),)).status == 204
+    assert get(venue, f"/portfolio/orders/{placed['order_id']}")["order"]["status"] == "canceled"
 
 
 @pytest.mark.parametrize(
@@ -288,6 +334,13 @@ def test_a_settled_market_says_what_it_came_to_and_what_was_paid() -> None:
     assert not isinstance(found, Malformed) and isinstance(paid, Page)
     assert (found.status, found.result, found.settlement_value) == ("finalized", "yes", 10_000)
     assert [(item.market, item.revenue) for item in paid.items] == [(market, 1_000_000)]
+    listed = {}
+    for word in ("unsettled", "settled", "all"):
+        held = get(venue, "/portfolio/positions", settlement_status=word)["market_positions"]
+        listed[word] = [position["ticker"] for position in held]
+    assert listed == {"unsettled": [], "settled": [market], "all": [market]}
+    assert get(venue, "/portfolio/positions")["market_positions"] == []
+    assert ask(venue, "GET", "/portfolio/positions", (("settlement_status", "no"),)).status == 400
 
 
 def test_reads_may_lag_behind_writes() -> None:
