@@ -93,7 +93,10 @@ def kill_while_recording(exchange: LocalExchange, tape: Path, dice: random.Rando
             assert recording.ended()[0] == -signal.SIGKILL
             dead_ns = time.time_ns()
             stall_ns = metronome.stall_ns()
-    return Kill(at_ns, dead_ns, len(frames_on(tape)), stall_ns)
+    exchange.control("pause")  # reading a tape that grows takes ever longer, and the recording must last for every kill
+    frames_on_tape = len(frames_on(tape))
+    exchange.control("resume")
+    return Kill(at_ns, dead_ns, frames_on_tape, stall_ns)
 
 
 def texts_sent(session: SentSession) -> list[SentFrame]:

@@ -28,7 +28,8 @@ def resident_bytes(pid: int) -> int:
     """What a process has in memory now, and its children with it; 0 = it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        tasks = Path(f"/proc/{pid}/task").iterdir()  # a child is listed with the thread that started it
+        children = [child for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return 0
     own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0) * 1024

@@ -156,7 +156,14 @@ def test_recording_through_faults_writes_no_secret(exchange: LocalExchange, tap:
 
 
 @pytest.mark.parametrize(
-    "trouble", ["", "http@upgrade,status=401,times=0", "http@rest,status=401,times=0", "wrong", "tls"]
+    "trouble",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        "http@upgrade,status=401,times=0",
+        "http@rest,status=401,times=0",
+        "wrong",
+        pytest.param("tls", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_printed_in_trouble_holds_no_secret(
     exchange: LocalExchange, tap: Tap, tmp_path: Path, trouble: str
