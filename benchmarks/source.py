@@ -24,12 +24,15 @@ PACE_S: Final = 0.002
 SUBSCRIBED: Final = b'{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}\n'
 
 
+MARKETS: Final = 200
+
+
 def market_of(number: int) -> str:
     """The ticker of a made market."""
     return f"KXBENCH-26NOV23-T{number:03d}"
 
 
-def texts(count: int, markets: int = 200) -> Iterator[bytes]:
+def texts(count: int, markets: int = MARKETS) -> Iterator[bytes]:
     """One subscription's frames as the exchange writes them: the markets' snapshots, then deltas by turns."""
     yield SUBSCRIBED
     for seq in range(1, count):

@@ -49,6 +49,7 @@ class DeckOptions:
     """How to record. Times in seconds; see core.conversation.DeskOptions and capture.limits.WireLimits.
 
     connections: markets are split over so many. max_tries: of a connection in a row before giving up, 0 = for ever.
+    fold_rest_s: the fold, and with it `on_step`, takes up what came once in so long; 0 = each record at once.
     """
 
     connections: int = 1
@@ -64,6 +65,7 @@ class DeckOptions:
     markets_per_command: int = 256
     heartbeat_s: float = 1.0
     max_tries: int = 0
+    fold_rest_s: float = 0.0
     limits: WireLimits = DEFAULT_LIMITS
 
     def desk(self) -> DeskOptions:
@@ -141,7 +143,7 @@ class Deck:
         self._wanted: dict[str, None] = {}
         self._told: dict[str, None] = {}
         self._is_started = self._is_stopped = False
-        self._follower = writer.follow("fold")
+        self._follower = writer.follow("fold", rest_s=options.fold_rest_s)
         self._hook = None if on_step is None else Hook(on_step, writer)
         numbers = itertools.count(options.connections + 1)
         self._links = [

@@ -35,14 +35,15 @@ class Hook:
         self._call = call
         self._log = log
         self._capacity = capacity
-        self._queue: SimpleQueue[tuple[Record, Step]] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[tuple[Record, Step]]] = SimpleQueue()
+        self._put = self._called = 0  # steps so far, each counted by one thread only
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="deck-hook", daemon=True)
 
     @property
     def lag(self) -> int:
         """Steps that wait for it."""
-        return self._queue.qsize()
+        return self._put - self._called
 
     def start(self) -> None:
         """Begin; once."""
@@ -52,11 +53,11 @@ class Hook:
         """Hand these over; never waits."""
         if self.detached:
             return
-        if self._queue.qsize() + len(steps) > self._capacity:
-            self._detach(f"it was {self._queue.qsize()} steps behind")
+        if self.lag + len(steps) > self._capacity:
+            self._detach(f"it was {self.lag} steps behind")
             return
-        for step in steps:
-            self._queue.put(step)
+        self._put += len(steps)
+        self._queue.put(steps)
 
     def stop(self, timeout_s: float) -> bool:
         """Whether it has taken all it was given and ended, within that time."""
@@ -68,11 +69,18 @@ class Hook:
     def _run(self) -> None:
         while not self.detached:
             try:
-                record, step = self._queue.get(timeout=POLL_S)
+                steps = self._queue.get(timeout=POLL_S)
             except Empty:
                 if self._is_stopping:
                     return
                 continue
+            self._hand_over(steps)
+
+    def _hand_over(self, steps: Sequence[tuple[Record, Step]]) -> None:
+        for record, step in steps:
+            if self.detached:
+                return
+            self._called += 1
             try:
                 self._call(record, step)
             except BaseException as error:  # SystemExit too: it is not its process to end

@@ -39,7 +39,7 @@ class Inbox:
                 with self._lock:
                     self._may_have_missed = self._may_have_missed or len(self._news) == CAPACITY
                     self._news.append(message)
-        if any(gap.until_ns is not None for gap in step.gaps):
+        if step.gaps and any(gap.until_ns is not None for gap in step.gaps):
             with self._lock:
                 self._may_have_missed = True
 

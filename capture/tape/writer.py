@@ -198,13 +198,16 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
             self.sync()
         return seq
 
-    def follow(self, name: str, capacity: int = FOLLOWER_CAPACITY, *, from_seq: int | None = None) -> Follower:
+    def follow(
+        self, name: str, capacity: int = FOLLOWER_CAPACITY, *, from_seq: int | None = None, rest_s: float = 0.0
+    ) -> Follower:
         """Follow this log from a seq on, by default from this session's SESSION; close the follower when done.
 
-        name: of the follower, for HEARTBEAT's lags. capacity: records kept ready for it; see `capture.tape.follow`.
+        name: of the follower, for HEARTBEAT's lags. capacity: records kept ready for it. rest_s: between two
+        hand-overs at least; see `capture.tape.follow`.
         """
         begin = self.session_seq if from_seq is None else from_seq
-        return Follower(name, self._root, self._log, self._lock, capacity=capacity, from_seq=begin)
+        return Follower(name, self._root, self._log, self._lock, capacity=capacity, from_seq=begin, rest_s=rest_s)
 
     def sync(self) -> int:
         """Return when everything appended before the call is durable; the durable seq.

@@ -178,3 +178,26 @@ def test_a_closed_follower_gets_nothing_more_and_a_closed_writer_ends_with_its_c
         assert gone.take(0) == []
     assert [record.kind for record in stays.take(1)] == [Kind.FRAME, Kind.CLEAN_STOP]
     assert stays.take(0.01) == []
+
+
+def test_a_follower_that_rests_is_handed_together_what_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    with create(tmp_path / "tape") as writer:
+        follower = writer.follow("restful", rest_s=30.0)
+
+        def meanwhile(rest_s: float) -> None:
+            rests.append(rest_s)
+            append(writer, 3)
+
+        monkeypatch.setattr("capture.tape.follow.time.sleep", meanwhile)
+        first = follower.take(0.0)
+        while follower.is_lagging:
+            first += follower.take(0.0)
+        assert not rests, "what comes after a calm is not kept back"
+        append(writer, 1)
+        together = follower.take(20.0)
+        assert rests == [20.0], "nobody waits longer than they said"
+        assert len(together) == 4
+        require_all(first + together, 4)
