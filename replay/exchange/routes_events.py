@@ -11,7 +11,7 @@ from replay.exchange.bodies import Body, ok
 from replay.exchange.engine import MatchingEngine
 from replay.exchange.paging import Filters
 from replay.exchange.port import RestAnswer, RestRequest
-from replay.exchange.queries import over_limit
+from replay.exchange.queries import invalid_field
 from replay.exchange.trade_log import TradeLog
 from replay.exchange.wording_base import COMBOS
 
@@ -43,12 +43,12 @@ class EventRoutes:
 
     def _events(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         asked = Filters.of(request.query, most=200, usual=200)
-        return over_limit("GetEvents", "GetEventsParams") if asked is None else self._listed(asked, combos=False)
+        return invalid_field("GetEvents") if asked is None else self._listed(asked, combos=False)
 
     def _combos(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         asked = Filters.of(request.query, most=200, usual=100)
         if asked is None:
-            return over_limit("GetMultivariateEvents", "GetMultivariateEventsParams")
+            return invalid_field("GetMultivariateEvents")
         return self._listed(asked, combos=True)
 
     def _listed(self, asked: Filters, *, combos: bool) -> RestAnswer:

@@ -10,7 +10,7 @@ from replay.exchange.bodies import Body, ok
 from replay.exchange.engine import MatchingEngine
 from replay.exchange.paging import Filters
 from replay.exchange.port import RestAnswer, RestRequest
-from replay.exchange.queries import asked_for, number, over_limit
+from replay.exchange.queries import asked_books, asked_depth, asked_for, invalid_field
 from replay.exchange.trade_log import TradeLog
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
@@ -41,7 +41,7 @@ class MarketRoutes:
     def _markets(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         asked = Filters.of(request.query, most=1_000, usual=100)
         if asked is None:
-            return over_limit("GetMarkets", "GetMarketsParams")
+            return invalid_field("GetMarkets")
         reads = self._engine.reads
         found = []
         for ticker in reads.markets():
@@ -57,14 +57,18 @@ class MarketRoutes:
         return ok({"market": self.body(parts[0])})
 
     def _orderbook(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        depth = number(dict(request.query).get("depth", "0"), 100)
-        if depth is None:
-            return over_limit("GetMarketOrderbook", "GetMarketOrderbookParams", "Depth")
+        depth = asked_depth(request.query)
+        if isinstance(depth, RestAnswer):
+            return depth
         return ok({"orderbook_fp": self._book_body(parts[0], depth)})
 
     def _orderbooks(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        tickers = [value for name, value in request.query if name == "tickers"]
-        books = [{"ticker": name, "orderbook_fp": self._book_body(name, 0)} for name in tickers[:100]]
+        """Of tickers that nobody knows there is none: the request has no 404 (protocol 12.1)."""
+        tickers = asked_books(request.query)
+        if isinstance(tickers, RestAnswer):
+            return tickers
+        known = frozenset(self._engine.reads.markets())
+        books = [{"ticker": name, "orderbook_fp": self._book_body(name, 0)} for name in tickers if name in known]
         return ok({"orderbooks": books})
 
     def _book_body(self, ticker: str, depth: int) -> Body:
@@ -74,7 +78,7 @@ class MarketRoutes:
     def _trades(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         asked = Filters.of(request.query, most=1_000, usual=100)
         if asked is None:
-            return over_limit("GetTrades", "GetTradesParams")
+            return invalid_field("GetTrades")
         query = dict(request.query)
         market = query.get("ticker", "")
         found = [

@@ -15,13 +15,10 @@ from replay.exchange import made_up
 from replay.exchange.catalogue import Catalogue, Scene
 from replay.exchange.paging import Filters
 from replay.exchange.port import RestAnswer, RestRequest
+from replay.exchange.queries import asked_books, asked_depth, asked_for, invalid_field, number
 from replay.exchange.recorded import question
 from replay.when import format_time
 
-MAX_BOOKS: Final = 100
-"""Markets in one request for books (protocol 12.1)."""
-
-MAX_DEPTH: Final = 100
 MAX_TRADES: Final = 1_000
 NO_ORDERS: Final = "this exchange plays a recording, which takes no orders"
 
@@ -57,9 +54,9 @@ def missing() -> RestAnswer:
 
 
 def _orderbook(catalogue: Catalogue, request: RestRequest, market: str) -> RestAnswer:
-    depth = _number(request, "depth", 0)
-    if depth is None or depth > MAX_DEPTH:
-        return _invalid("GetMarketOrderbook", "Depth")
+    depth = asked_depth(request.query)
+    if isinstance(depth, RestAnswer):
+        return depth
     if market not in catalogue.markets():
         return missing()
     book = _book(catalogue, market, depth)
@@ -71,26 +68,26 @@ def _orderbook(catalogue: Catalogue, request: RestRequest, market: str) -> RestA
 
 def _orderbooks(catalogue: Catalogue, request: RestRequest, _name: str) -> RestAnswer:
     """Markets whose book is not known now are left out."""
-    tickers = dict.fromkeys(value for name, value in request.query if name == "tickers")
-    if not 1 <= len(tickers) <= MAX_BOOKS:
-        return _invalid("GetMarketOrderbooks", "Tickers")
+    tickers = asked_books(request.query)
+    if isinstance(tickers, RestAnswer):
+        return tickers
     books = [(ticker, _book(catalogue, ticker, 0)) for ticker in tickers]
     return _json({"orderbooks": [{"ticker": name, "orderbook_fp": book} for name, book in books if book is not None]})
 
 
 def _trades(catalogue: Catalogue, request: RestRequest, _name: str) -> RestAnswer:
     """Those that the store still holds, newest first, in one page."""
-    limit = _number(request, "limit", 100)
-    if limit is None or limit > MAX_TRADES:
-        return _invalid("GetTrades", "Limit")
-    asked = dict(request.query).get("ticker", "")
+    query = dict(request.query)
+    limit = number(query.get("limit", "") or "100", MAX_TRADES)
+    if limit is None:
+        return invalid_field("GetTrades")
+    asked = query.get("ticker", "")
     markets = (asked,) if asked else catalogue.markets()
-    least, most = _number(request, "min_ts", 0) or 0, _number(request, "max_ts", 0) or 1 << 62
     found = [
         (trade, market)
         for market in markets
         for trade in catalogue.scene.book(market).trades
-        if least <= (trade.exchange_ns or trade.now_ns) // 1_000_000_000 <= most
+        if asked_for(query, trade.exchange_ns or trade.now_ns)
     ]
     found.sort(key=lambda each: each[0].now_ns, reverse=True)
     return _json({"trades": [made_up.trade(market, trade) for trade, market in found[: limit or 100]], "cursor": ""})
@@ -104,7 +101,7 @@ def _market(catalogue: Catalogue, _request: RestRequest, ticker: str) -> RestAns
 def _markets(catalogue: Catalogue, request: RestRequest, _name: str) -> RestAnswer:
     filters = Filters.of(request.query, most=1_000, usual=100)
     if filters is None:
-        return _invalid("GetMarkets", "Limit")
+        return invalid_field("GetMarkets")
     chosen, cursor = filters.page([t for t in catalogue.markets() if _wants_market(filters, catalogue, t)])
     return _json({"markets": [catalogue.market(ticker) for ticker in chosen], "cursor": cursor})
 
@@ -122,7 +119,7 @@ def _event(catalogue: Catalogue, request: RestRequest, ticker: str) -> RestAnswe
 def _events(catalogue: Catalogue, request: RestRequest, _name: str) -> RestAnswer:
     filters = Filters.of(request.query, most=200, usual=200)
     if filters is None:
-        return _invalid("GetEvents", "Limit")
+        return invalid_field("GetEvents")
     events = catalogue.events()
     wanted = [ticker for ticker, markets in events.items() if _wants_event(filters, catalogue, ticker, markets)]
     chosen, cursor = filters.page(wanted)
@@ -203,17 +200,6 @@ def _refusal(method: str) -> RestAnswer:
 
 
 _PAUSED: Final = "trading_is_paused"
-
-
-def _number(request: RestRequest, name: str, usual: int) -> int | None:
-    """A query parameter that is a natural number; None when it is none."""
-    text = dict(request.query).get(name, "") or str(usual)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _invalid(operation: str, name: str) -> RestAnswer:
-    text = f"Parameter validation failed for {operation}: Field validation for '{name}' failed"
-    return _json({"msg": text}, 400)
 
 
 def _json(body: Any, status: int = 200) -> RestAnswer:

@@ -108,6 +108,15 @@ def test_a_market_says_what_its_book_says(venue: SandboxVenue) -> None:
     assert len(get(venue, f"/markets/{ticker}/orderbook", depth="1")["orderbook_fp"]["yes_dollars"]) == 1
 
 
+def test_a_ticker_that_nobody_knows_has_no_book_among_those_asked_for(venue: SandboxVenue) -> None:
+    ticker = a_market(venue)
+    asked = [("tickers", "KXNO"), ("tickers", ticker), ("tickers", ticker)]
+    found = json.loads(ask(venue, "GET", "/markets/orderbooks", asked).body)["orderbooks"]
+    assert found == [{"ticker": ticker, **get(venue, f"/markets/{ticker}/orderbook")}]
+    assert ask(venue, "GET", "/markets/orderbooks").status == 400
+    assert ask(venue, "GET", "/markets/orderbooks", [("tickers", str(n)) for n in range(101)]).status == 400
+
+
 def test_events_and_series_lead_to_each_other(venue: SandboxVenue) -> None:
     page = answers.parse_events(ask(venue, "GET", "/events", (("with_nested_markets", "true"),)).body)
     assert isinstance(page, Page)
