@@ -156,7 +156,6 @@ class Action:
         for market in self.tickers.values():
             news = market.news(now_ns)
             if news is not None:
-                market.updated_ns = now_ns
                 told.append(news)
         return told
 

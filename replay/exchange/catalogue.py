@@ -87,6 +87,16 @@ class Catalogue:
         told = self.scene.recorded.facts.event(event)
         return series_of(event) if told is None else text_of(told, "series_ticker")
 
+    def market_time(self, market: str, member: str) -> str:
+        """One of a market's instants as REST writes it, "" when it has none."""
+        told = self.scene.recorded.facts.market(market)
+        return str(self.market(market).get(member, "")) if told is None else text_of(told, member)
+
+    def event_time(self, event: str, member: str) -> str:
+        """As `market_time`, of an event."""
+        told = self.scene.recorded.facts.event(event)
+        return "" if told is None else text_of(told, member)
+
     def status_of(self, market: str) -> str:
         """A market's status as REST writes it."""
         told = self.scene.recorded.facts.market(market)

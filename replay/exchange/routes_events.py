@@ -13,7 +13,7 @@ from replay.exchange.paging import Filters
 from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.queries import invalid_field
 from replay.exchange.trade_log import TradeLog
-from replay.exchange.wording_base import COMBOS
+from replay.exchange.wording_base import COMBOS, rfc3339
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
 
@@ -42,7 +42,7 @@ class EventRoutes:
         )
 
     def _events(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        asked = Filters.of(request.query, most=200, usual=200)
+        asked = Filters.of(request.query, most=200, usual=200, times=("close",))
         return invalid_field("GetEvents") if asked is None else self._listed(asked, combos=False)
 
     def _combos(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
@@ -56,11 +56,15 @@ class EventRoutes:
         for ticker in self._log.events:
             statuses = [self._engine.reads.market(m).status.value for m in self._markets_of(ticker)]
             series = self._engine.reads.event(ticker).series_ticker
-            is_asked = ticker.startswith(COMBOS) is combos
+            is_asked = ticker.startswith(COMBOS) is combos and asked.within(self._closes(ticker))
             if is_asked and asked.takes(ticker, event=ticker, series=series, statuses=statuses):
                 found.append(ticker)
         page, cursor = asked.page(found)
         return ok({"events": [self._event_body(ticker, nested=asked.nested) for ticker in page], "cursor": cursor})
+
+    def _closes(self, ticker: str) -> Callable[[str], list[str]]:
+        reads = self._engine.reads
+        return lambda _about: [rfc3339(reads.market(market).spec.close_ns) for market in self._markets_of(ticker)]
 
     def _event(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
         nested = dict(request.query).get("with_nested_markets") == "true"

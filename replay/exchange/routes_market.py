@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from replay.exchange import bodies
 from replay.exchange.bodies import Body, ok
 from replay.exchange.engine import MatchingEngine
-from replay.exchange.paging import Filters
+from replay.exchange.paging import MARKET_TIMES, Filters
 from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.queries import asked_books, asked_depth, asked_for, invalid_field
 from replay.exchange.trade_log import TradeLog
@@ -39,7 +39,7 @@ class MarketRoutes:
         return bodies.market(self._engine.reads.market(ticker), self._log.volume_of_day(ticker, self._now_ns()))
 
     def _markets(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        asked = Filters.of(request.query, most=1_000, usual=100)
+        asked = Filters.of(request.query, most=1_000, usual=100, times=MARKET_TIMES)
         if asked is None:
             return invalid_field("GetMarkets")
         reads = self._engine.reads
@@ -48,10 +48,16 @@ class MarketRoutes:
             view = reads.market(ticker)
             event = view.spec.event_ticker
             series = reads.event(event).series_ticker
-            if asked.takes(ticker, event=event, series=series, statuses=(view.status.value,)):
+            if asked.takes(ticker, event=event, series=series, statuses=(view.status.value,)) and (
+                not asked.spans or asked.within(self._times(ticker))
+            ):
                 found.append(ticker)
         page, cursor = asked.page(found)
         return ok({"markets": [self.body(ticker) for ticker in page], "cursor": cursor})
+
+    def _times(self, ticker: str) -> Callable[[str], Sequence[str]]:
+        body = self.body(ticker)
+        return lambda about: (body.get(MARKET_TIMES[about], ""),)
 
     def _market(self, _request: RestRequest, parts: Sequence[str]) -> RestAnswer:
         return ok({"market": self.body(parts[0])})

@@ -13,7 +13,7 @@ import msgspec
 
 from replay.exchange import made_up
 from replay.exchange.catalogue import Catalogue, Scene
-from replay.exchange.paging import Filters
+from replay.exchange.paging import MARKET_TIMES, Filters
 from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.queries import asked_books, asked_depth, asked_for, invalid_field, number
 from replay.exchange.recorded import question
@@ -99,7 +99,7 @@ def _market(catalogue: Catalogue, _request: RestRequest, ticker: str) -> RestAns
 
 
 def _markets(catalogue: Catalogue, request: RestRequest, _name: str) -> RestAnswer:
-    filters = Filters.of(request.query, most=1_000, usual=100)
+    filters = Filters.of(request.query, most=1_000, usual=100, times=MARKET_TIMES)
     if filters is None:
         return invalid_field("GetMarkets")
     chosen, cursor = filters.page([t for t in catalogue.markets() if _wants_market(filters, catalogue, t)])
@@ -117,7 +117,7 @@ def _event(catalogue: Catalogue, request: RestRequest, ticker: str) -> RestAnswe
 
 
 def _events(catalogue: Catalogue, request: RestRequest, _name: str) -> RestAnswer:
-    filters = Filters.of(request.query, most=200, usual=200)
+    filters = Filters.of(request.query, most=200, usual=200, times=("close", "updated"))
     if filters is None:
         return invalid_field("GetEvents")
     events = catalogue.events()
@@ -176,12 +176,19 @@ _COMPOSED: Final[tuple[tuple[re.Pattern[str], Handler], ...]] = (
 def _wants_market(filters: Filters, catalogue: Catalogue, ticker: str) -> bool:
     event = catalogue.event_of(ticker)
     statuses = [catalogue.status_of(ticker)]
-    return filters.takes(ticker, event=event, series=catalogue.series_of(event), statuses=statuses)
+    if not filters.takes(ticker, event=event, series=catalogue.series_of(event), statuses=statuses):
+        return False
+    return filters.within(lambda about: (catalogue.market_time(ticker, MARKET_TIMES[about]),))
 
 
 def _wants_event(filters: Filters, catalogue: Catalogue, ticker: str, markets: list[str]) -> bool:
     statuses = [catalogue.status_of(market) for market in markets] if filters.status else []
-    return filters.takes(ticker, event=ticker, series=catalogue.series_of(ticker), statuses=statuses)
+    if not filters.takes(ticker, event=ticker, series=catalogue.series_of(ticker), statuses=statuses):
+        return False
+    own = catalogue.event_time(ticker, "last_updated_ts")
+    return filters.within(
+        lambda about: (own,) if about == "updated" else (catalogue.market_time(m, MARKET_TIMES[about]) for m in markets)
+    )
 
 
 def _book(catalogue: Catalogue, market: str, depth: int) -> dict[str, list[list[str]]] | None:

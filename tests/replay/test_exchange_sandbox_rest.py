@@ -89,6 +89,29 @@ def test_filters_are_in_the_words_of_requests_and_bodies_in_those_of_states(venu
     assert [market["ticker"] for market in get(venue, "/markets", tickers=one)["markets"]] == [one]
 
 
+def test_markets_are_cut_to_spans_of_their_times(venue: SandboxVenue) -> None:
+    every = get(venue, "/markets", limit="1000")["markets"]
+    ends = sorted({parse_rfc3339(market["close_time"]) // 10**9 for market in every})
+    middle = str(ends[len(ends) // 2])
+    after = get(venue, "/markets", min_close_ts=middle)["markets"]
+    before = get(venue, "/markets", max_close_ts=middle)["markets"]
+    assert after and before and len(after) + len(before) == len(every)
+    assert min(market["close_time"] for market in after) > max(market["close_time"] for market in before)
+    events = get(venue, "/events", min_close_ts=middle)["events"]
+    of_events = {market["event_ticker"] for market in after if "KXMVE" not in market["ticker"]}
+    assert {event["event_ticker"] for event in events} == of_events
+    assert get(venue, "/markets", min_settled_ts="1")["markets"] == []
+    assert get(venue, "/markets", min_created_ts="x")["markets"] == every
+
+
+def test_trading_is_no_update_of_a_market(venue: SandboxVenue) -> None:
+    ticker = a_market(venue)
+    updated = get(venue, f"/markets/{ticker}")["market"]["updated_time"]
+    ask(venue, "POST", ORDERS, body=order(ticker))
+    later(venue, 1)
+    assert get(venue, f"/markets/{ticker}")["market"]["updated_time"] == updated
+
+
 def test_a_limit_that_is_too_large_gets_the_third_shape_and_a_garbage_cursor_begins_anew(venue: SandboxVenue) -> None:
     refused = ask(venue, "GET", "/markets", (("limit", "1001"),))
     assert refused.status == 400

@@ -197,6 +197,36 @@ def test_markets_are_listed_by_filter(tmp_path: Path, query: dict[str, str], exp
     assert (status, [market["ticker"] for market in body["markets"]]) == (200, expected)
 
 
+TIMES = {"created_time": "2026-08-01T00:00:00Z", "updated_time": "2026-08-02T00:00:00.5Z"}
+CREATED_S, UPDATED_S, CLOSE_S = 1_785_542_400, 1_785_628_800, 1_786_406_400
+
+
+@pytest.mark.parametrize(
+    ("name", "second", "is_taken"),
+    [
+        ("min_created_ts", CREATED_S - 1, True),
+        ("min_created_ts", CREATED_S, False),
+        ("max_created_ts", CREATED_S, True),
+        ("min_updated_ts", UPDATED_S, True),
+        ("max_updated_ts", UPDATED_S, False),
+        ("min_close_ts", CLOSE_S - 1, True),
+        ("min_close_ts", CLOSE_S, False),
+        ("max_close_ts", CLOSE_S, True),
+        ("max_close_ts", CLOSE_S - 1, False),
+        ("min_settled_ts", 1, False),
+    ],
+)
+def test_recorded_markets_are_cut_to_spans_of_their_times(
+    tmp_path: Path, name: str, second: int, is_taken: bool
+) -> None:
+    body = {"events": [{**EVENT, "markets": [{**MARKET, **TIMES}]}], "cursor": ""}
+    venue = at_end(rest(Script().session().opened(), "/events?limit=200", body), tmp_path / "tape")
+    found = get(venue, "/markets", (name, str(second)))[1]["markets"]
+    assert [market["ticker"] for market in found] == [A] * is_taken
+    if "close" in name and "min" in name:
+        assert len(get(venue, "/events", (name, str(second)))[1]["events"]) == is_taken
+
+
 def test_lists_come_in_pages(tmp_path: Path) -> None:
     venue = at_end(recording(), tmp_path / "tape")
     for path, name, key in (("/markets", "markets", "ticker"), ("/events", "events", "event_ticker")):
