@@ -4,7 +4,7 @@ Knows field names, their types and the words of its decoder. Must not know the e
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from core.messages.strict import NotStrict, parse_json
 from core.money import parse_price, parse_size
@@ -16,6 +16,13 @@ _GO: Final = {bool: "bool", int: "number", str: "string", dict: "object", list: 
 _SIDES: Final = {side.value: side for side in BookSide}
 _FORCES: Final = {force.value: force for force in TimeInForce}
 _SELF_TRADES: Final = {kind.value: kind for kind in SelfTrade}
+
+
+ANY: Final = -1
+"""The `exchange_index` that asks for the shard of the market that is named."""
+
+Shard: TypeAlias = tuple[int | None, str]
+"""What a request says of its shard: `exchange_index`, None = nothing, and the market it names, "" = none."""
 
 
 class BadBody(Exception):  # noqa: N818  the way out of a decoder, ends as an answer
@@ -64,6 +71,10 @@ class Reader:
         if value is None or type(value) is int:
             return value
         raise BadBody(self._mismatch(name, value, "int64"))
+
+    def shard(self, market: str) -> Shard:
+        """The shard the request is for; market: the member that names one."""
+        return self.number("exchange_index"), self.text(market)
 
     def instant_ns(self, name: str) -> int | None:
         """Nanoseconds of a time in Unix seconds, None when not given."""

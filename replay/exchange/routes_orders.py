@@ -1,19 +1,22 @@
 """What an account does by REST (protocol 13.3, 13.4): its orders and its order groups.
 
-Knows paths and V2 answers, whose names have no suffix. Must not know the engine's rules.
+Knows paths, V2 answers, whose names have no suffix, and the shard a request goes to: the one it names, else that of the
+market it names, else 0 (protocol 13.3). Must not know the engine's rules. Chosen where the protocol is silent: on
+another shard than its own an order or a market is not found, and -1 without a market is `invalid_parameters`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.money import format_price, format_size
 from replay.exchange import order_bodies
 from replay.exchange.bodies import Body, bad_request, dollars, error, ok, refused
 from replay.exchange.engine import MatchingEngine
-from replay.exchange.order_bodies import BadBody, Reader
-from replay.exchange.orders import Placed, Reduced, Refusal
+from replay.exchange.order_bodies import ANY, BadBody, Reader, Shard
+from replay.exchange.orders import PlaceAnswer, Placed, ReduceAnswer, Reduced, Refusal
 from replay.exchange.port import RestAnswer, RestRequest
-from replay.exchange.refusals import invalid
+from replay.exchange.queries import number
+from replay.exchange.refusals import NOT_FOUND, invalid
 from replay.exchange.views import GroupView
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
@@ -21,6 +24,9 @@ Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
 ORDERS = "/portfolio/events/orders"
 GROUPS = "/portfolio/order_groups"
 LEGACY = "/portfolio/orders"
+
+MOST_INDEX = 1_000
+"""Shards there may be, far more than there are."""
 
 DEPRECATED = Refusal(410, "deprecated_v1_order_endpoint", "deprecated v1 order endpoint")
 
@@ -52,29 +58,33 @@ class OrderRoutes:
         return [(method, path, _decoding(handler)) for method, path, handler in (*rows, *legacy)]
 
     def _create(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        new = order_bodies.new_order(order_bodies.decode(request.body))
-        answer = self._engine.place(request.account, new, self._now_ns())
+        answer = self._place(request.account, order_bodies.decode(request.body))
         return refused(answer) if isinstance(answer, Refusal) else ok(_placed(answer), 201)
 
     def _create_batch(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         answers: list[Body] = []
         for item in order_bodies.batch(order_bodies.decode(request.body)):
             try:
-                answer = self._engine.place(request.account, order_bodies.new_order(item), self._now_ns())
+                answer = self._place(request.account, item)
             except BadBody as bad:
                 answer = Refusal(400, "bad_request", "bad request", str(bad))
             answers.append({"error": error(answer)} if isinstance(answer, Refusal) else _placed(answer))
         return ok({"orders": answers}, 201)
 
     def _cancel(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        answer = self._engine.cancel(request.account, parts[0], self._now_ns())
+        query = dict(request.query)
+        index = number(query.get("exchange_index", ""), MOST_INDEX)
+        if query.get("exchange_index") == str(ANY):
+            index = ANY
+        answer = self._cancelled(request.account, parts[0], (index, query.get("market_ticker", "")))
         return refused(answer) if isinstance(answer, Refusal) else ok(_cancelled(answer))
 
     def _cancel_batch(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         answers: list[Body] = []
         for item in order_bodies.batch(order_bodies.decode(request.body)):
-            order_id = Reader(item, "BatchCancelOrdersV2Request").text("order_id", required=True)
-            answer = self._engine.cancel(request.account, order_id, self._now_ns())
+            read = Reader(item, "BatchCancelOrdersV2Request")
+            order_id, shard = read.text("order_id", required=True), read.shard("market_ticker")
+            answer = self._cancelled(request.account, order_id, shard)
             if isinstance(answer, Refusal):
                 answers.append({"order_id": order_id, "reduced_by": format_size(0), "error": error(answer)})
             else:
@@ -88,16 +98,48 @@ class OrderRoutes:
         return refused(answer) if isinstance(answer, Refusal) else RestAnswer(204, b"")
 
     def _amend(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        wanted = order_bodies.amendment(parts[0], order_bodies.decode(request.body))
-        answer = self._engine.amend(request.account, wanted, self._now_ns())
+        values = order_bodies.decode(request.body)
+        wanted = order_bodies.amendment(parts[0], values)
+        shard = Reader(values, "AmendOrderV2Request").shard("ticker")
+        astray = self._astray(request.account, parts[0], shard)
+        answer = astray or self._engine.amend(request.account, wanted, self._now_ns())
         return refused(answer) if isinstance(answer, Refusal) else ok(_placed(answer))
 
     def _decrease(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        by, to = order_bodies.reduction(order_bodies.decode(request.body))
-        answer = self._engine.decrease(request.account, parts[0], self._now_ns(), by=by, to=to)
+        values = order_bodies.decode(request.body)
+        by, to = order_bodies.reduction(values)
+        shard = Reader(values, "DecreaseOrderV2Request").shard("market_ticker")
+        astray = self._astray(request.account, parts[0], shard)
+        answer = astray or self._engine.decrease(request.account, parts[0], self._now_ns(), by=by, to=to)
         if isinstance(answer, Refusal):
             return refused(answer)
         return ok({**_named(answer), "remaining_count": format_size(answer.order.remaining)})
+
+    def _place(self, account: str, values: Mapping[str, Any]) -> PlaceAnswer:
+        new = order_bodies.new_order(values)
+        index, _ = Reader(values, "CreateOrderV2Request").shard("ticker")
+        if index not in (None, ANY) and index != self._shard_of(new.market):
+            return NOT_FOUND
+        return self._engine.place(account, new, self._now_ns())
+
+    def _cancelled(self, account: str, order_id: str, shard: Shard) -> ReduceAnswer:
+        return self._astray(account, order_id, shard) or self._engine.cancel(account, order_id, self._now_ns())
+
+    def _astray(self, account: str, order_id: str, shard: Shard) -> Refusal | None:
+        """Why a request about an order does not get to it; None = it does, or there is no such order."""
+        index, market = shard
+        if index is None or index == ANY:
+            if not market and index == ANY:
+                return invalid("market_ticker is required for auto-routing")
+            index = self._shard_of(market) if market else 0
+        order = self._engine.reads.order(account, order_id)
+        return None if order is None or order.exchange_index == index else NOT_FOUND
+
+    def _shard_of(self, market: str) -> int | None:
+        try:
+            return self._engine.reads.market(market).spec.exchange_index
+        except KeyError:
+            return None
 
     def _create_group(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         limit = order_bodies.group_limit(order_bodies.decode(request.body))

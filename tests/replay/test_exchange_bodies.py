@@ -127,12 +127,12 @@ def test_what_is_done_to_orders_is_answered_completely(day: Day) -> None:
     path = f"{ORDERS}/{placed['order_id']}"
     amendment = {"ticker": market, "side": BookSide.BID, "price": "0.0200", "count": "3.00"}
     check("placed", [placed, ask("POST", f"{path}/amend", amendment)])
-    check("decreased", [ask("POST", f"{path}/decrease", {"reduce_to": "1.00"})])
+    check("decreased", [ask("POST", f"{path}/decrease", {"reduce_to": "1.00", "market_ticker": market})])
     check("cancelled", [ask("DELETE", path)])
     batch = ask("POST", f"{ORDERS}/batched", {"orders": [day.order(market, price="0.0100"), day.order("KXNONE")]})
     check("placed", batch["orders"][:1])
     assert batch["orders"][1]["error"]["code"] == "not_found"
-    named = [{"order_id": batch["orders"][0]["order_id"]}, {"order_id": "none"}]
+    named = [{"order_id": order, "market_ticker": market} for order in (batch["orders"][0]["order_id"], "none")]
     gone = ask("DELETE", f"{ORDERS}/batched", {"orders": named})["orders"]
     check("cancelled", gone[:1])
     check("not_cancelled", gone[1:])

@@ -297,6 +297,28 @@ def test_a_client_order_id_is_used_once_and_never_again(venue: SandboxVenue) -> 
     assert (again.status, json.loads(again.body)["error"]["code"]) == (409, "order_already_exists")
 
 
+def test_an_order_is_reached_on_its_shard_only_which_is_0_unless_the_request_says_more(venue: SandboxVenue) -> None:
+    reads = venue.engine.reads
+    market = next(m for m in reads.markets() if reads.market(m).spec.exchange_index == 2)
+
+    def place(**changes: Any) -> RestAnswer:
+        return ask(venue, "POST", ORDERS, body=order(market, **changes))
+
+    path = f"{ORDERS}/{json.loads(place().body)['order_id']}"
+    assert (place(exchange_index=0).status, place(exchange_index=-1).status) == (404, 201)
+    lost = [(), (("exchange_index", "0"),), (("market_ticker", "KXNO"),), (("market_ticker", a_market(venue)),)]
+    assert [ask(venue, "DELETE", path, query).status for query in lost] == [404] * 4
+    assert ask(venue, "DELETE", path, (("exchange_index", "-1"),)).status == 400
+    item = {"order_id": path.rpartition("/")[2]}
+    assert b"not_found" in ask(venue, "DELETE", f"{ORDERS}/batched", body={"orders": [item]}).body
+    assert ask(venue, "POST", f"{path}/decrease", body={"reduce_to": "2.00"}).status == 404
+    smaller = {"reduce_to": "2.00", "exchange_index": 2}
+    assert ask(venue, "POST", f"{path}/decrease", body=smaller).status == 200
+    assert ask(venue, "POST", f"{path}/amend", body=order(market, exchange_index=1)).status == 404
+    assert ask(venue, "POST", f"{path}/amend", body=order(market)).status == 200
+    assert ask(venue, "DELETE", path, (("market_ticker", market),)).status == 200
+
+
 def test_a_batch_answers_for_each_of_its_items(venue: SandboxVenue) -> None:
     market = a_market(venue)
     made = ask(venue, "POST", f"{ORDERS}/batched", body={"orders": [order(market), order(market, price="0.0105")]})
