@@ -153,16 +153,20 @@ class Holding:
 class Account:
     """One account: cash, holdings by market, orders by id (those that are over too, while they are kept).
 
-    client_ids: every one it ever used, for they are permanent.
+    client_ids: every one it ever used, for they are permanent. past_fees, past_pnl: money, of holdings forgotten since.
     """
 
-    __slots__ = ("account", "balance", "client_ids", "holdings", "orders", "precision", "reserved", "resting")
+    __slots__ = (
+        "account", "balance", "client_ids", "holdings", "orders", "past_fees", "past_pnl", "precision", "reserved",
+        "resting",
+    )  # fmt: skip
 
     def __init__(self, account: str, precision: int) -> None:
         self.account = account
         self.precision = precision
         self.balance = 0
         self.reserved = 0
+        self.past_fees = self.past_pnl = 0
         self.holdings: dict[str, Holding] = {}
         self.orders: dict[str, Order] = {}
         self.resting: dict[str, None] = {}
@@ -174,6 +178,13 @@ class Account:
         if holding is None:
             holding = self.holdings[market] = Holding(market)
         return holding
+
+    def forget(self, market: str) -> None:
+        """Let go of what it had in a market, but for what that came to."""
+        holding = self.holdings.pop(market, None)
+        if holding is not None:
+            self.past_fees += holding.fees_paid
+            self.past_pnl += holding.realized_pnl
 
     def back(self, order: Order, delta: int) -> None:
         """More or less of an order rests."""

@@ -141,13 +141,13 @@ class Life:
         action.commit()
 
     def forget(self, market: str, now_ns: int) -> None:
-        """Drop a finalized market, what accounts had in it, and its event with the last of its markets, so that an
-        exchange can run for months."""
+        """Drop a finalized market, what accounts had in it (but for sums), and its event with the last of its markets,
+        so that an exchange can run for months."""
         event = self._find(market, now_ns, MarketStatus.FINALIZED).spec.event_ticker
         floor = self._floor
         del floor.markets[market]
         for account in floor.accounts.values():
-            account.holdings.pop(market, None)
+            account.forget(market)
         if all(other.spec.event_ticker != event for other in floor.markets.values()):
             del floor.events[event]
             floor.overrides.pop(event, None)

@@ -53,7 +53,14 @@ class Reads:
         for holding in found.holdings.values():
             price = self._floor.markets[holding.market].last_price
             portfolio += holding.position * price if holding.position > 0 else -holding.position * (DOLLAR - price)
-        return BalanceView(found.balance, found.reserved, portfolio)
+        holdings = found.holdings.values()
+        return BalanceView(
+            balance=found.balance,
+            reserved=found.reserved,
+            portfolio=portfolio,
+            fees_paid=found.past_fees + sum(holding.fees_paid for holding in holdings),
+            realized_pnl=found.past_pnl + sum(holding.realized_pnl for holding in holdings),
+        )
 
     def holdings(self, account: str) -> tuple[HoldingView, ...]:
         """All an account has, or had, in any market, in the order of its first order there."""

@@ -156,8 +156,8 @@ class Controls:
             "reserved": balance.reserved,
             "portfolio": balance.portfolio,
             "positions": {holding.market: holding.position for holding in holdings if holding.position},
-            "fees_paid": sum(holding.fees_paid for holding in holdings),
-            "realized_pnl": sum(holding.realized_pnl for holding in holdings),
+            "fees_paid": balance.fees_paid,
+            "realized_pnl": balance.realized_pnl,
             "resting": [order.order_id for order in reads.resting(account)],
         }
 

@@ -33,11 +33,14 @@ class MarketView(msgspec.Struct, frozen=True):
 
 
 class BalanceView(msgspec.Struct, frozen=True, gc=False):
-    """An account's money. balance: cash; reserved: of it for resting orders; portfolio: positions at the last price."""
+    """An account's money. balance: cash; reserved: of it for resting orders; portfolio: positions at the last price;
+    fees_paid, realized_pnl: of all it ever traded, in markets that were forgotten since too."""
 
     balance: int
     reserved: int
     portfolio: int
+    fees_paid: int
+    realized_pnl: int
 
     @property
     def available(self) -> int:

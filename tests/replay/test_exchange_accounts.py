@@ -4,7 +4,7 @@ import pytest
 from matched import ASK, BID, DOLLARS, FREE, IOC, Exchange
 
 from core.messages.types import Side
-from replay.exchange.accounts import Holding
+from replay.exchange.accounts import Account, Holding
 from replay.exchange.happenings import PositionChanged
 from replay.exchange.orders import NewOrder, Refusal
 from replay.exchange.specs import FeeTerms, FeeType
@@ -31,6 +31,16 @@ def test_fees_of_a_fill_that_turns_a_position_belong_to_it_by_the_share_that_ope
     holding = Holding("M")
     holding.pay_fee(900, 200, 300)
     assert (holding.fees_paid, holding.position_fees) == (900, 600)
+
+
+def test_fees_and_profit_outlive_the_holding_they_came_of() -> None:
+    account = Account("ann", 1)
+    for market in ("M", "N"):
+        account.holding(market).trade(Side.YES, 4000, 100)
+        account.holding(market).trade(Side.NO, 5000, 100)
+        account.holding(market).pay_fee(900, 0, 100)
+        account.forget(market)
+    assert (account.past_fees, account.past_pnl, account.holdings) == (1_800, 200_000, {})
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,10 @@ def test_a_finalized_market_can_be_forgotten_and_others_live_on() -> None:
     with pytest.raises(ValueError, match="must be finalized"):
         life.forget("L", exchange.now_ns)
     exchange.later(60)
+    earned = exchange.engine.reads.balance("bob")
     life.forget("L", exchange.now_ns)
+    assert exchange.engine.reads.balance("bob") == earned
+    assert earned.realized_pnl == 2_800_000
     exchange.later(86_400)  # its planned close comes and finds nothing
     assert exchange.engine.reads.markets() == ("M",)
     assert exchange.engine.reads.holdings("bob") == ()
