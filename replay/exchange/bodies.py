@@ -3,12 +3,13 @@
 Knows every field that today's bodies have. Must not know requests: who asks for what is decided elsewhere.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from core.money import DOLLAR, format_money, format_price, format_size
-from replay.exchange.happenings import Filled, Settled, TickerChanged, Traded
+from replay.exchange.happenings import EventFeesChanged, Filled, Settled, TickerChanged, Traded
 from replay.exchange.life_wording import strikes
 from replay.exchange.orders import Order, Refusal
 from replay.exchange.port import RestAnswer
@@ -141,6 +142,19 @@ def event(spec: EventSpec, override: FeeOverride, at_ns: int) -> Body:
     return body
 
 
+def event_fee_change(told: EventFeesChanged, series_ticker: str) -> Body:
+    """An EventFeeChange; what is null falls back to the series."""
+    override = told.override
+    return {
+        "id": f"{told.event_ticker}-{told.at_ns}",
+        "event_ticker": told.event_ticker,
+        "series_ticker": series_ticker,
+        "fee_type_override": None if override.fee_type is None else override.fee_type.value,
+        "fee_multiplier_override": None if override.multiplier is None else multiplier(override.multiplier),
+        "scheduled_ts": rfc3339(told.at_ns),
+    }
+
+
 def series(ticker: str, title: str, spec: EventSpec) -> Body:
     """A Series, by one of its events."""
     return {
@@ -195,6 +209,17 @@ def balance(view: BalanceView, at_ns: int) -> Body:
         "portfolio_value": view.portfolio // CENT,
         "updated_ts": at_ns // _S,
         "balance_breakdown": [{"exchange_index": 0, "balance": exact}],
+    }
+
+
+def resting_value(values: Mapping[int, int]) -> Body:
+    """What the orders that rest would cost in all, by shard. How the exchange counts is not known: here each order is
+    worth its own price times what remains, and cents are cut off."""
+    return {
+        "total_resting_order_value": sum(values.values()) // CENT,
+        "resting_order_value_breakdown": [
+            {"exchange_index": index, "balance": dollars(value)} for index, value in sorted(values.items())
+        ],
     }
 
 

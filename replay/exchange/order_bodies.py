@@ -86,7 +86,11 @@ class Reader:
         return value * SECOND_NS
 
     def price(self, name: str = "price") -> int:
-        """A price text; -1, which no market takes, for one that is finer or higher than prices are."""
+        """A price text; -1, which no market takes, for one that is finer or higher than prices are, or no number.
+
+        So each of them is `invalid_price`, as recorded of prices off the grid; of texts that are no number no source
+        tells.
+        """
         text = self.text(name, required=True)
         try:
             return parse_price(text)
@@ -166,10 +170,16 @@ def batch(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return orders
 
 
-def group_limit(values: Mapping[str, Any]) -> int | None:
-    """The contracts limit (1/100) of a group request, None when not given; BadBody."""
+def group_limit(values: Mapping[str, Any]) -> int:
+    """The contracts limit (1/100) of a group request; BadBody when it is given in no form, or in two that differ.
+
+    The reference requires one of them; how it refuses is not known, so it does as of other bodies.
+    """
     read = Reader(values, "CreateOrderGroupRequest")
-    whole = read.number("contracts_limit")
-    if whole is not None:
-        return whole * 100
-    return read.count("contracts_limit_fp", required=False) or None
+    whole, exact = read.number("contracts_limit"), read.text("contracts_limit_fp")
+    if whole is None and not exact:
+        raise BadBody("contracts_limit or contracts_limit_fp is required")
+    limit = read.count("contracts_limit_fp") if exact else 0
+    if whole is not None and exact and limit != whole * 100:
+        raise BadBody("contracts_limit and contracts_limit_fp must match")
+    return limit if whole is None else whole * 100

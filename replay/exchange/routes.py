@@ -13,6 +13,7 @@ from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.refusals import NOT_FOUND
 from replay.exchange.routes_account import AccountRoutes
 from replay.exchange.routes_events import EventRoutes
+from replay.exchange.routes_groups import GroupRoutes
 from replay.exchange.routes_market import MarketRoutes
 from replay.exchange.routes_orders import OrderRoutes
 from replay.exchange.trade_log import TradeLog
@@ -45,6 +46,7 @@ class Routes:
             EventRoutes(engine, log, now_ns, markets.body),
             AccountRoutes(engine, log, now_ns),
             OrderRoutes(engine, now_ns),
+            GroupRoutes(engine, now_ns),
         )
         rows = [*self._public(), *(row for group in groups for row in group.table())]
         self._table: Table = [route(*row) for row in rows]

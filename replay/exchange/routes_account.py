@@ -47,6 +47,7 @@ class AccountRoutes:
             ("GET", "/portfolio/orders/{}/queue_position", self._queue),
             ("GET", "/portfolio/fills", self._fills),
             ("GET", "/portfolio/settlements", self._settlements),
+            ("GET", "/portfolio/summary/total_resting_order_value", self._resting_value),
         )
 
     def _limits(self, _request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
@@ -140,6 +141,12 @@ class AccountRoutes:
         ]
         answer = _page(request, found, "settlements", lambda paid: bodies.settlement(*paid))
         return answer if isinstance(answer, RestAnswer) else ok(answer)
+
+    def _resting_value(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        values: dict[int, int] = {}
+        for order in self._engine.reads.resting(request.account):
+            values[order.exchange_index] = values.get(order.exchange_index, 0) + order.own_price * order.remaining
+        return ok(bodies.resting_value(values))
 
     def _find(self, request: RestRequest, order_id: str) -> Order | None:
         order = self._engine.reads.order(request.account, order_id)

@@ -34,7 +34,7 @@ class EventRoutes:
         return (
             ("GET", "/events", self._events),
             ("GET", "/events/multivariate", self._combos),
-            ("GET", "/events/fee_changes", _no_event_changes),
+            ("GET", "/events/fee_changes", self._fee_changes),
             ("GET", "/events/{}", self._event),
             ("GET", "/series", self._all_series),
             ("GET", "/series/fee_changes", _no_series_changes),
@@ -83,6 +83,15 @@ class EventRoutes:
         reads = self._engine.reads
         return [market for market in reads.markets() if reads.market(market).spec.event_ticker == event_ticker]
 
+    def _fee_changes(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+        """Newest first. Whether the exchange lists those that are in force already is not known; ours always are."""
+        asked = Filters.of(request.query, most=1_000, usual=100)
+        if asked is None:
+            return invalid_field("GetEventFeeChanges")
+        found = [change for change in reversed(self._log.fee_changes) if asked.event in ("", change[0].event_ticker)]
+        page, cursor = found[asked.start : asked.start + asked.limit], asked.page([""] * len(found))[1]
+        return ok({"event_fee_changes": [bodies.event_fee_change(*change) for change in page], "cursor": cursor})
+
     def _all_series(self, _request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         return ok({"series": [self._series_body(ticker) for ticker in self._log.series]})
 
@@ -95,8 +104,5 @@ class EventRoutes:
 
 
 def _no_series_changes(_request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
+    """The sandbox's series keep their fees."""
     return ok({"series_fee_change_arr": []})
-
-
-def _no_event_changes(_request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-    return ok({"event_fee_changes": [], "cursor": ""})

@@ -1,4 +1,4 @@
-"""What an account does by REST (protocol 13.3, 13.4): its orders and its order groups.
+"""What an account does by REST (protocol 13.3): its orders.
 
 Knows paths, V2 answers, whose names have no suffix, and the shard a request goes to: the one it names, else that of the
 market it names, else 0 (protocol 13.3). Must not know the engine's rules. Chosen where the protocol is silent: on
@@ -6,6 +6,7 @@ another shard than its own an order or a market is not found, and -1 without a m
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.money import format_price, format_size
@@ -17,12 +18,10 @@ from replay.exchange.orders import PlaceAnswer, Placed, ReduceAnswer, Reduced, R
 from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.queries import number
 from replay.exchange.refusals import NOT_FOUND, invalid
-from replay.exchange.views import GroupView
 
 Handler = Callable[[RestRequest, Sequence[str]], RestAnswer]
 
 ORDERS = "/portfolio/events/orders"
-GROUPS = "/portfolio/order_groups"
 LEGACY = "/portfolio/orders"
 
 MOST_INDEX = 1_000
@@ -48,14 +47,9 @@ class OrderRoutes:
             ("DELETE", f"{ORDERS}/{{}}", self._cancel),
             ("POST", f"{ORDERS}/{{}}/amend", self._amend),
             ("POST", f"{ORDERS}/{{}}/decrease", self._decrease),
-            ("POST", f"{GROUPS}/create", self._create_group),
-            ("GET", GROUPS, self._groups),
-            ("GET", f"{GROUPS}/{{}}", self._group),
-            ("PUT", f"{GROUPS}/{{}}/{{}}", self._change_group),
-            ("DELETE", f"{GROUPS}/{{}}", self._delete_group),
         )
         legacy = [(method, path, _deprecated) for method, path in _LEGACY_WRITES]
-        return [(method, path, _decoding(handler)) for method, path, handler in (*rows, *legacy)]
+        return [(method, path, decoding(handler)) for method, path, handler in (*rows, *legacy)]
 
     def _create(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
         answer = self._place(request.account, order_bodies.decode(request.body))
@@ -141,41 +135,6 @@ class OrderRoutes:
         except KeyError:
             return None
 
-    def _create_group(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        limit = order_bodies.group_limit(order_bodies.decode(request.body))
-        answer = self._engine.groups.create(request.account, limit, self._now_ns())
-        if isinstance(answer, Refusal):
-            return refused(answer)
-        return ok({"order_group_id": answer.group_id, "subaccount": 0, "exchange_index": 0}, 201)
-
-    def _groups(self, request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
-        found = self._engine.groups.of(request.account)
-        return ok({"order_groups": [{"id": view.group_id, **_group(view)} for view in found]})
-
-    def _group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        view = {view.group_id: view for view in self._engine.groups.of(request.account)}[parts[0]]
-        return ok({**_group(view), "orders": [order.order_id for order in view.orders]})
-
-    def _change_group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        groups, account, now_ns = self._engine.groups, request.account, self._now_ns()
-        match parts[1]:
-            case "reset":
-                answer = groups.reset(account, parts[0], now_ns)
-            case "trigger":
-                answer = groups.trigger(account, parts[0], now_ns)
-            case "limit":
-                limit = order_bodies.group_limit(order_bodies.decode(request.body))
-                if limit is None:
-                    raise BadBody("contracts_limit is required")
-                answer = groups.set_limit(account, parts[0], limit, now_ns)
-            case _:
-                raise KeyError(parts[1])
-        return refused(answer) if isinstance(answer, Refusal) else ok({})
-
-    def _delete_group(self, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        answer = self._engine.groups.delete(request.account, parts[0], self._now_ns())
-        return refused(answer) if isinstance(answer, Refusal) else ok({})
-
 
 _LEGACY_WRITES = (
     ("POST", LEGACY),
@@ -191,14 +150,16 @@ def _deprecated(_request: RestRequest, _parts: Sequence[str]) -> RestAnswer:
     return refused(DEPRECATED)
 
 
-def _decoding(handler: Handler) -> Handler:
-    def answer(request: RestRequest, parts: Sequence[str]) -> RestAnswer:
-        try:
-            return handler(request, parts)
-        except BadBody as bad:
-            return bad_request(str(bad))
+def decoding(handler: Handler) -> Handler:
+    """The handler, with an answer to bodies that cannot be decoded."""
+    return partial(_decoded, handler)
 
-    return answer
+
+def _decoded(handler: Handler, request: RestRequest, parts: Sequence[str]) -> RestAnswer:
+    try:
+        return handler(request, parts)
+    except BadBody as bad:
+        return bad_request(str(bad))
 
 
 def _named(answer: Placed | Reduced) -> Body:
@@ -221,8 +182,3 @@ def _placed(answer: Placed) -> Body:
 
 def _cancelled(answer: Reduced) -> Body:
     return _named(answer) | {"reduced_by": format_size(answer.reduced_by)}
-
-
-def _group(view: GroupView) -> Body:
-    body: Body = {"is_auto_cancel_enabled": True, "exchange_index": 0}
-    return body if view.contracts_limit is None else body | {"contracts_limit_fp": format_size(view.contracts_limit)}

@@ -145,6 +145,9 @@ def _constant(catalogue: Catalogue, _request: RestRequest, path: str) -> RestAns
         "exchange/schedule": made_up.schedule,
         "exchange/user_data_timestamp": lambda: {"as_of_time": format_time(now_ns)},
         "account/limits": made_up.limits,
+        "series/fee_changes": lambda: {"series_fee_change_arr": []},
+        "events/fee_changes": lambda: {"event_fee_changes": [], "cursor": ""},
+        "events/multivariate": lambda: {"events": [], "cursor": ""},
         "account/endpoint_costs": lambda: {"default_cost": 10, "endpoint_costs": []},
         "portfolio/balance": lambda: made_up.balance(now_ns),
         "portfolio/positions": lambda: {"market_positions": [], "event_positions": [], "cursor": ""},
@@ -165,6 +168,7 @@ _LIVE: Final[tuple[tuple[re.Pattern[str], Handler], ...]] = (
 _COMPOSED: Final[tuple[tuple[re.Pattern[str], Handler], ...]] = (
     (re.compile("markets"), _markets),
     (re.compile("markets/([^/]+)"), _market),
+    (re.compile("events/fee_changes|events/multivariate|series/fee_changes"), _constant),
     (re.compile("events"), _events),
     (re.compile("events/([^/]+)"), _event),
     (re.compile("series"), _series_list),

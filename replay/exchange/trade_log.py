@@ -10,6 +10,7 @@ from typing import Final
 from core.times import SECOND_NS
 from replay.exchange.happenings import (
     EventCreated,
+    EventFeesChanged,
     Filled,
     Happening,
     LifecycleChanged,
@@ -26,12 +27,16 @@ TRADES_KEPT: Final = 20_000
 FILLS_KEPT: Final = 20_000
 """Fills and payouts of an account."""
 
+FEE_CHANGES_KEPT: Final = 1_000
+"""Fee overrides of events, over all of them."""
+
 DAY_NS: Final = 86_400 * SECOND_NS
 
 
 class TradeLog:
     """Everything newest last. series: the first event seen of each; events: tickers in the order they were listed;
-    settlements: payouts with the facts of their markets, which may be forgotten since."""
+    each with its series; settlements: payouts with the facts of their markets, which may be forgotten since;
+    fee_changes: of events, with their series."""
 
     def __init__(self, now_ns: Callable[[], int] = lambda: 0, stale_ns: int = 0) -> None:
         self.trades: deque[Traded] = deque(maxlen=TRADES_KEPT)
@@ -39,7 +44,8 @@ class TradeLog:
         self.fills: dict[str, deque[Filled]] = defaultdict(lambda: deque(maxlen=FILLS_KEPT))
         self.settlements: dict[str, deque[tuple[Settled, MarketSpec]]] = defaultdict(lambda: deque(maxlen=FILLS_KEPT))
         self.series: dict[str, EventSpec] = {}
-        self.events: list[str] = []
+        self.events: dict[str, str] = {}
+        self.fee_changes: deque[tuple[EventFeesChanged, str]] = deque(maxlen=FEE_CHANGES_KEPT)
         self._specs: dict[str, MarketSpec] = {}
         self._now_ns = now_ns
         self._stale_ns = stale_ns
@@ -60,7 +66,9 @@ class TradeLog:
                 self._specs[happening.spec.ticker] = happening.spec
             case EventCreated():
                 self.series.setdefault(happening.event.series_ticker, happening.event)
-                self.events.append(happening.event.event_ticker)
+                self.events[happening.event.event_ticker] = happening.event.series_ticker
+            case EventFeesChanged():
+                self.fee_changes.append((happening, self.events[happening.event_ticker]))
             case OrderChanged() if self._stale_ns:
                 self._order(happening)
             case _:
@@ -71,7 +79,7 @@ class TradeLog:
         self._days.pop(market, None)
         event = self._specs.pop(market).event_ticker
         if all(spec.event_ticker != event for spec in self._specs.values()):
-            self.events.remove(event)
+            del self.events[event]
 
     def as_read(self, order: Order) -> Order | None:
         """How a read shows an order that changed within the lag: as it stood before, None = not there yet."""

@@ -1,70 +1,23 @@
 """The sandbox's REST: every answer is one that the recorder's parsers read, every refusal in the exchange's words."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sandbox_asked import ORDERS, START_NS, a_market, ask, busy, get, later, order
 
 from core import answers
 from core.answers import Page
 from core.messages.types import Malformed
 from core.times import parse_rfc3339
-from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.sandbox import SandboxOptions, SandboxVenue
-from replay.exchange.specs import YES_WINS
+from replay.exchange.specs import YES_WINS, FeeOverride, FeeType
 from replay.exchange.views import Pause
-
-ROOT = "/trade-api/v2"
-ORDERS = "/portfolio/events/orders"
-GO = "cannot unmarshal number into Go struct field"
-START_NS = 1_795_420_800 * 10**9
 
 
 @pytest.fixture
 def venue() -> SandboxVenue:
-    """A sandbox of some markets that has been busy for a while."""
-    made = SandboxVenue(SandboxOptions(markets=12, rate=1_000, seed=5, start_ns=START_NS))
-    made.step(800)
-    return made
-
-
-def later(venue: SandboxVenue, seconds: float) -> None:
-    """Let so much of the exchange's time pass."""
-    until_ns = venue.now_ns + int(seconds * 10**9)
-    while venue.now_ns < until_ns:
-        venue.step()
-
-
-def ask(
-    venue: SandboxVenue, method: str, path: str, query: Sequence[tuple[str, str]] = (), body: Any = None
-) -> RestAnswer:
-    content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = RestRequest(method=method, path=ROOT + path, query=tuple(query), body=content, account="trader")
-    return venue.rest(request)
-
-
-def get(venue: SandboxVenue, path: str, **query: str) -> Any:
-    answer = ask(venue, "GET", path, tuple(query.items()))
-    assert answer.status == 200, answer.body
-    return json.loads(answer.body)
-
-
-def a_market(venue: SandboxVenue) -> str:
-    """A market with both sides bid, on a grid of cents."""
-    reads = venue.engine.reads
-    return next(m for m in reads.markets() if "TEMP" in m and reads.book(m).yes and reads.book(m).no)
-
-
-def order(market: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "ticker": market,
-        "side": "bid",
-        "count": "5.00",
-        "price": "0.0100",
-        "time_in_force": "good_till_canceled",
-        "self_trade_prevention_type": "taker_at_cross",
-    } | changes
+    return busy()
 
 
 def test_markets_come_page_by_page_and_end_with_an_empty_cursor(venue: SandboxVenue) -> None:
@@ -188,22 +141,6 @@ def test_a_limit_of_thousands_of_digits_is_refused_as_any_that_is_too_large(venu
     assert get(venue, path, cursor="after-" + "9" * 5_000, limit="1")
 
 
-def test_an_expiry_that_no_calendar_has_is_refused_and_orders_stay_readable(venue: SandboxVenue) -> None:
-    answer = ask(venue, "POST", ORDERS, body=order(a_market(venue), expiration_time=10**12))
-    assert answer.status == 400 and b"expiration_time" in answer.body
-    last = ask(venue, "POST", ORDERS, body=order(a_market(venue), expiration_time=253_402_300_799))
-    assert last.status == 201
-    assert get(venue, "/portfolio/orders")["orders"][0]["expiration_time"].startswith("9999-12-31T23:59:59")
-
-
-def test_a_cancel_of_everything_of_another_subaccount_leaves_ours_alone(venue: SandboxVenue) -> None:
-    placed = json.loads(ask(venue, "POST", ORDERS, body=order(a_market(venue))).body)
-    assert ask(venue, "DELETE", ORDERS, (("subaccount", "5"),)).status == 400
-    assert get(venue, f"/portfolio/orders/{placed['order_id']}")["order"]["status"] == "resting"
-    assert ask(venue, "DELETE", ORDERS, (("subaccount", "0"),)).status == 204
-    assert get(venue, f"/portfolio/orders/{placed['order_id']}")["order"]["status"] == "canceled"
-
-
 @pytest.mark.parametrize(
     ("path", "parse"),
     [
@@ -225,141 +162,31 @@ def test_what_an_account_and_the_exchange_say_is_readable(venue: SandboxVenue, p
     assert not isinstance(parse(answer.body), Malformed)
 
 
-def test_an_order_rests_is_read_changed_and_cancelled(venue: SandboxVenue) -> None:
-    market = a_market(venue)
-    created = ask(venue, "POST", ORDERS, body=order(market, client_order_id="mine-1"))
-    assert created.status == 201
-    placed = answers.parse_placed(created.body)
-    assert not isinstance(placed, Malformed)
-    order_id = placed[0].order_id
-    assert (placed[0].client_order_id, placed[0].remaining_count) == ("mine-1", 500)
-    assert get(venue, f"/portfolio/orders/{order_id}")["order"]["status"] == "resting"
-    assert get(venue, f"/portfolio/orders/{order_id}/queue_position")["queue_position_fp"]
-    amended = ask(venue, "POST", f"{ORDERS}/{order_id}/amend", body=order(market, price="0.0200", count="4.00"))
-    assert json.loads(amended.body)["remaining_count"] == "4.00"
-    decreased = ask(venue, "POST", f"{ORDERS}/{order_id}/decrease", body={"reduce_to": "1.00"})
-    assert json.loads(decreased.body)["remaining_count"] == "1.00"
-    cancelled = answers.parse_cancelled(ask(venue, "DELETE", f"{ORDERS}/{order_id}").body)
-    assert not isinstance(cancelled, Malformed)
-    assert cancelled[0].reduced_by == 100
-    again = ask(venue, "DELETE", f"{ORDERS}/{order_id}")
-    assert (again.status, json.loads(again.body)["error"]["code"]) == (404, "not_found")
+def test_fee_overrides_of_events_are_listed_newest_first(venue: SandboxVenue) -> None:
+    events = [event["event_ticker"] for event in get(venue, "/events")["events"]][:2]
+    for event in events:
+        venue.act(lambda now, event=event: venue.engine.life.override_fees(event, FeeOverride(FeeType.FLAT), now))  # type: ignore[misc]  # bound at once
+    found = get(venue, "/events/fee_changes", limit="2")["event_fee_changes"]
+    assert [change["event_ticker"] for change in found] == events[::-1]
+    assert (found[0]["fee_type_override"], found[0]["fee_multiplier_override"]) == ("flat", None)
+    assert get(venue, f"/events/{events[0]}")["event"]["series_ticker"] == found[1]["series_ticker"]
+    assert get(venue, "/events/fee_changes", event_ticker=events[0])["event_fee_changes"][0] == found[1]
+    assert get(venue, "/series/fee_changes") == {"series_fee_change_arr": []}
 
 
-def test_an_order_that_takes_tells_its_price_and_fee_and_leaves_a_fill_and_a_position(venue: SandboxVenue) -> None:
-    market = a_market(venue)
-    taken = ask(
-        venue, "POST", ORDERS, body=order(market, price="0.9900", count="1.00", time_in_force="immediate_or_cancel")
-    )
-    body = json.loads(taken.body)
-    assert body["fill_count"] == "1.00"
-    assert float(body["average_fill_price"]) < 0.99 and float(body["average_fee_paid"]) >= 0
-    fills = answers.parse_fills(ask(venue, "GET", "/portfolio/fills").body)
-    positions = answers.parse_positions(ask(venue, "GET", "/portfolio/positions").body)
-    assert isinstance(fills, Page) and isinstance(positions, Page)
-    assert [fill.count for fill in fills.items] == [100]
-    assert [(position.market, position.position) for position in positions.items] == [(market, 100)]
-
-
-@pytest.mark.parametrize(
-    ("changes", "status", "words"),
-    [
-        ({"count": 5}, 400, f"json: {GO} CreateOrderV2Request.count of type string"),
-        ({"price": 0.01}, 400, "CreateOrderV2Request.price of type string"),
-        ({"side": "buy"}, 400, "side must be one of"),
-        ({"price": "0.0105"}, 400, "invalid_price"),
-        ({"price": "0.0000"}, 400, "invalid_price"),
-        ({"count": "0.00"}, 400, "invalid_order_size"),
-        ({"price": "0.9900", "post_only": True}, 400, "post only cross"),
-        ({"price": "0.9900", "count": "900000.00"}, 400, "insufficient_balance"),
-        ({"ticker": "KXNO"}, 404, "not_found"),
-    ],
-)  # fmt: skip
-def test_a_refused_order_is_refused_in_the_exchanges_words(
-    venue: SandboxVenue, changes: dict[str, Any], status: int, words: str
-) -> None:
-    answer = ask(venue, "POST", ORDERS, body=order(a_market(venue), **changes))
-    assert answer.status == status
-    assert words in answer.body.decode()
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff"])
-def test_a_body_that_is_none_is_a_bad_request(venue: SandboxVenue, body: bytes) -> None:
-    answer = ask(venue, "POST", ORDERS, body=body)
-    assert (answer.status, json.loads(answer.body)["code"]) == (400, "bad_request")
-
-
-def test_a_client_order_id_is_used_once_and_never_again(venue: SandboxVenue) -> None:
-    mine = order(a_market(venue), client_order_id="once")
-    first = json.loads(ask(venue, "POST", ORDERS, body=mine).body)
-    ask(venue, "DELETE", f"{ORDERS}/{first['order_id']}")
-    again = ask(venue, "POST", ORDERS, body=mine)
-    assert (again.status, json.loads(again.body)["error"]["code"]) == (409, "order_already_exists")
-
-
-def test_an_order_is_reached_on_its_shard_only_which_is_0_unless_the_request_says_more(venue: SandboxVenue) -> None:
-    reads = venue.engine.reads
-    market = next(m for m in reads.markets() if reads.market(m).spec.exchange_index == 2)
-
-    def place(**changes: Any) -> RestAnswer:
-        return ask(venue, "POST", ORDERS, body=order(market, **changes))
-
-    path = f"{ORDERS}/{json.loads(place().body)['order_id']}"
-    assert (place(exchange_index=0).status, place(exchange_index=-1).status) == (404, 201)
-    lost = [(), (("exchange_index", "0"),), (("market_ticker", "KXNO"),), (("market_ticker", a_market(venue)),)]
-    assert [ask(venue, "DELETE", path, query).status for query in lost] == [404] * 4
-    assert ask(venue, "DELETE", path, (("exchange_index", "-1"),)).status == 400
-    item = {"order_id": path.rpartition("/")[2]}
-    assert b"not_found" in ask(venue, "DELETE", f"{ORDERS}/batched", body={"orders": [item]}).body
-    assert ask(venue, "POST", f"{path}/decrease", body={"reduce_to": "2.00"}).status == 404
-    smaller = {"reduce_to": "2.00", "exchange_index": 2}
-    assert ask(venue, "POST", f"{path}/decrease", body=smaller).status == 200
-    assert ask(venue, "POST", f"{path}/amend", body=order(market, exchange_index=1)).status == 404
-    assert ask(venue, "POST", f"{path}/amend", body=order(market)).status == 200
-    assert ask(venue, "DELETE", path, (("market_ticker", market),)).status == 200
-
-
-def test_a_batch_answers_for_each_of_its_items(venue: SandboxVenue) -> None:
-    market = a_market(venue)
-    made = ask(venue, "POST", f"{ORDERS}/batched", body={"orders": [order(market), order(market, price="0.0105")]})
-    placed = answers.parse_placed(made.body)
-    assert (made.status, isinstance(placed, Malformed)) == (201, False)
-    assert not isinstance(placed, Malformed)
-    assert [item.error is None for item in placed] == [True, False]
-    ids = [{"order_id": placed[0].order_id}, {"order_id": "unknown"}]
-    gone = answers.parse_cancelled(ask(venue, "DELETE", f"{ORDERS}/batched", body={"orders": ids}).body)
-    assert not isinstance(gone, Malformed)
-    assert [item.error is None for item in gone] == [True, False]
-
-
-def test_all_orders_can_be_cancelled_at_once(venue: SandboxVenue) -> None:
-    for price in ("0.0100", "0.0200"):
-        ask(venue, "POST", ORDERS, body=order(a_market(venue), price=price))
-    assert ask(venue, "DELETE", ORDERS).status == 204
-    assert get(venue, "/portfolio/orders", status="resting")["orders"] == []
-
-
-def test_order_groups_are_made_listed_changed_and_deleted(venue: SandboxVenue) -> None:
-    made = ask(venue, "POST", "/portfolio/order_groups/create", body={"contracts_limit_fp": "150.00"})
-    group = answers.parse_group(made.body)
-    assert made.status == 201 and isinstance(group, str)
-    created = json.loads(ask(venue, "POST", ORDERS, body=order(a_market(venue), order_group_id=group)).body)
-    assert get(venue, f"/portfolio/order_groups/{group}")["orders"] == [created["order_id"]]
-    assert get(venue, "/portfolio/order_groups")["order_groups"][0]["contracts_limit_fp"] == "150.00"
-    assert ask(venue, "PUT", f"/portfolio/order_groups/{group}/limit", body={"contracts_limit": 10}).status == 200
-    assert ask(venue, "PUT", f"/portfolio/order_groups/{group}/trigger").status == 200
-    assert get(venue, f"/portfolio/orders/{created['order_id']}")["order"]["status"] == "canceled"
-    assert ask(venue, "PUT", f"/portfolio/order_groups/{group}/reset").status == 200
-    assert ask(venue, "DELETE", f"/portfolio/order_groups/{group}").status == 200
-    assert ask(venue, "GET", f"/portfolio/order_groups/{group}").status == 404
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", ""), ("DELETE", "/x"), ("POST", "/x/amend"), ("POST", "/batched")]
-)
-def test_orders_of_the_first_version_are_gone(venue: SandboxVenue, method: str, path: str) -> None:
-    answer = ask(venue, method, f"/portfolio/orders{path}", body={})
-    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (410, "deprecated_v1_order_endpoint")
+def test_an_account_that_was_never_there_has_nothing() -> None:
+    venue = SandboxVenue(SandboxOptions(markets=6, rate=60, seed=5, start_ns=START_NS, fund=0))
+    assert get(venue, "/portfolio/balance", account="new")["balance_dollars"] == "0.0000"
+    for path, lists in {
+        "positions": ("market_positions", "event_positions"),
+        "orders": ("orders",),
+        "orders/queue_positions": ("queue_positions",),
+        "fills": ("fills",),
+        "settlements": ("settlements",),
+        "order_groups": ("order_groups",),
+    }.items():
+        body = get(venue, f"/portfolio/{path}", account="new")
+        assert [body[name] for name in lists] == [[] for _ in lists]
 
 
 @pytest.mark.parametrize(

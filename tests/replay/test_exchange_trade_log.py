@@ -82,14 +82,14 @@ def test_orders_that_no_read_can_lag_behind_any_more_are_not_kept() -> None:
 @pytest.mark.parametrize("stale_ns", [0, SECOND_NS])
 def test_what_is_forgotten_takes_its_event_along_when_it_was_the_last(stale_ns: int) -> None:
     log = TradeLog(stale_ns=stale_ns)
-    log.events.append("E")
+    log.events["E"] = "S"
     for market in ("M", "N"):
         log.observe(listed(market))
     log.observe(trade(START_NS, 300))
     log.forget("M")
-    assert (log.events, log.volume_of_day("M", START_NS), len(log.trades)) == (["E"], 0, 1)
+    assert (log.events, log.volume_of_day("M", START_NS), len(log.trades)) == ({"E": "S"}, 0, 1)
     log.forget("N")
-    assert log.events == []
+    assert log.events == {}
 
 
 def get(venue: SandboxVenue, path: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
