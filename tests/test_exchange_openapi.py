@@ -1,15 +1,20 @@
-"""Every answer of the sandbox passes the exchange's own schema, where that lies beside the repository."""
+"""What the local exchange answers passes the exchange's own schema, where that lies beside the repository."""
 
 import json
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from fastloop import run
+from house import House
+from sample_tapes import Script
 from sandbox_asked import GROUPS, ORDERS, a_market, ask, busy, order
 
-from replay.exchange.port import RestAnswer
+from replay.exchange.playhead import MAX
+from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.sandbox import SandboxVenue
 from replay.exchange.specs import YES_WINS
+from replay.exchange.taped import TapedVenue
 
 SCHEMA: Final = Path(__file__).parents[2] / "shared/protocol/openapi.yaml"
 
@@ -52,6 +57,11 @@ class Reference:
         self._responses = told["components"]["responses"]
         self._components = {"components": {"schemas": converted(told["components"]["schemas"])}}
         self._validator = jsonschema.Draft202012Validator
+
+    def reads(self) -> list[str]:
+        """The paths of GETs that the local exchange serves."""
+        gets = [path for path, operations in self.paths.items() if "get" in operations]
+        return [path for path in gets if path == SERVED or not any(part in path for part in LEFT_OUT)]
 
     def faults(self, operation: str, answer: RestAnswer) -> list[str]:
         """operation: `GET /path/{of}/the/schema`; empty = nothing is wrong."""
@@ -103,9 +113,7 @@ def test_every_read_passes_the_schema(reference: Reference, venue: SandboxVenue)
         "order_group_id": group,
     }
     found, asked, empty = [], 0, []
-    for path, operations in reference.paths.items():
-        if "get" not in operations or (path != SERVED and any(part in path for part in LEFT_OUT)):
-            continue
+    for path in reference.reads():
         query = [("tickers", market)] if path == "/markets/orderbooks" else [("settlement_status", "all")]
         answer = ask(venue, "GET", path.format(**names), query)
         found += reference.faults(f"GET {path}", answer) if answer.status == 200 else [f"{path}: {answer.body!r}"]
@@ -114,6 +122,27 @@ def test_every_read_passes_the_schema(reference: Reference, venue: SandboxVenue)
     assert found == []
     assert asked > 25
     assert set(empty) <= {"/series/fee_changes", "/events/fee_changes", "/account/limits"}
+
+
+def test_what_is_made_up_for_a_tape_passes_the_schema(reference: Reference, tmp_path: Path) -> None:
+    ticker = "KXA-26AUG10-T50"
+    script = Script().session().opened().subscribed(1).subscribed(2, "trade")
+    tape = script.snapshot(ticker, [("0.4", "1.00")], []).trade(ticker, "0.4", "1.00").tape(tmp_path / "tape")
+
+    async def played() -> TapedVenue:
+        venue = TapedVenue.of(tape, speed=MAX)
+        await venue.play(House())
+        return venue
+
+    venue = run(played())
+    names = {"ticker": ticker, "event_ticker": "KXA-26AUG10", "series_ticker": "KXA"}
+    found, unknown = [], {"order_id": "none", "order_group_id": "none"}
+    for path in reference.reads():
+        whole = f"/trade-api/v2{path.format(**names, **unknown)}"
+        answer = venue.rest(RestRequest(method="GET", path=whole, query=(("tickers", ticker),)))
+        found += reference.faults(f"GET {path}", answer)
+        assert (answer.status == 404) == any(f"{{{name}}}" in path for name in unknown)
+    assert found == []
 
 
 def test_every_write_passes_the_schema(reference: Reference, venue: SandboxVenue) -> None:

@@ -57,6 +57,16 @@ def balance(now_ns: int) -> dict[str, Any]:
     return {**empty, "updated_ts": now_ns // 1_000_000_000, "balance_breakdown": []}
 
 
+def resting_value() -> dict[str, Any]:
+    """No order rests."""
+    return {"total_resting_order_value": 0, "resting_order_value_breakdown": []}
+
+
+def cutoff() -> dict[str, str]:
+    """Nothing was moved to the archive."""
+    return dict.fromkeys(("market_settled_ts", "trades_created_ts", "orders_updated_ts"), format_time(0))
+
+
 def market(view: MarketView, begun_ns: int, now_ns: int, *, knows_book: bool) -> dict[str, Any]:
     """A Market of a tape that began at an instant, as of another (Unix ns).
 
