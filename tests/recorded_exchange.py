@@ -25,14 +25,25 @@ PATIENCE_S: Final = 60.0
 
 @contextmanager
 def recorded_exchange(
-    place: Path, *, frames: int = 600, markets: int = 3, reconnects: int = 0, speed: float = 50.0
+    place: Path,
+    *,
+    frames: int = 600,
+    markets: int = 3,
+    reconnects: int = 0,
+    speed: float = 50.0,
+    tls: tuple[Path, Path] | None = None,
 ) -> Iterator[LocalExchange]:
-    """An exchange that plays a recording with so many frames and disconnects to whoever comes."""
+    """An exchange that plays a recording with so many frames and disconnects to whoever comes.
+
+    tls: PEM files of its certificate and the key; None = in the clear.
+    """
     recording, tape = place / "recording.jsonl", place / "source"
     write_recording(recording, Plan(frames=frames, markets=markets, reconnects=reconnects))
     import_recording([recording], tape, ImportOptions())
     venue = TapedVenue.of(Tape.open(tape), speed=speed)
-    with LocalExchange(venue, ServerOptions(keep_frames=True, dialect=venue.dialect)) as exchange:
+    certificate, key = tls or (None, None)
+    options = ServerOptions(keep_frames=True, dialect=venue.dialect, tls_certificate=certificate, tls_key=key)
+    with LocalExchange(venue, options) as exchange:
         yield exchange
 
 
