@@ -134,6 +134,7 @@ def test_a_long_silence_is_the_same_in_one_step_and_in_many(events: list[Event],
     for _ in range(buckets):
         now_ns += 7
         many.at(now_ns)
+    assert one.at(now_ns) == many.at(now_ns)
     one.on_heard(now_ns)
     many.on_heard(now_ns)
     assert [one.at(now_ns + ns) for ns in range(20)] == [many.at(now_ns + ns) for ns in range(20)]
@@ -171,6 +172,14 @@ def test_a_trend_that_turns_round_is_a_new_trend() -> None:
     assert read[-1].since_ns > read[7].since_ns
 
 
+def test_a_trend_that_turns_round_within_one_bucket_is_a_new_trend_too() -> None:
+    lasting = msgspec.structs.replace(SMALL, trend_leave_pct=0)
+    before, after = walk([5_000, 5_200, 5_400, 5_370, 5_340, 5_310, 5_280, 5_280, 5_170], lasting)[-2:]
+    assert before.regime is after.regime is Regime.TRENDING
+    assert (before.numbers.net, after.numbers.net) == (160, -460)
+    assert after.since_ns == START_NS + 90 > before.since_ns
+
+
 def test_a_single_jump_is_volatile_and_no_trend_and_quiet_when_the_window_has_passed() -> None:
     read = walk([5_000] * 3 + [6_500] * 8)
     assert [reading.regime for reading in read] == [Regime.QUIET] * 3 + [Regime.VOLATILE] * 6 + [Regime.QUIET] * 2
@@ -193,6 +202,24 @@ def test_a_trend_does_not_begin_against_the_flow_of_trades() -> None:
             detector.on_prices(START_NS + number * 10, 5_000 + number * 40, 5_020 + number * 40)
             detector.on_trade(START_NS + number * 10, bought)
         assert detector.at(START_NS + 70).regime is expected
+
+
+def test_a_trade_counts_for_one_window() -> None:
+    detector = Detector(SMALL)
+    detector.on_prices(START_NS, 4_000, 4_100)
+    detector.on_trade(START_NS, -250)
+    read = [detector.at(START_NS + number * 10).numbers for number in range(9)]
+    assert [numbers.traded for numbers in read] == [0] + [250] * 6 + [0] * 2
+    assert [numbers.flow for numbers in read] == [0] + [-250] * 6 + [0] * 2
+
+
+def test_prices_that_cross_or_lock_are_no_mid() -> None:
+    detector = Detector(SMALL)
+    detector.on_prices(START_NS, 4_000, 4_100)
+    detector.on_prices(START_NS + 1, 6_000, 6_000)
+    detector.on_prices(START_NS + 2, 7_000, 6_000)
+    found = detector.at(START_NS + 10)
+    assert (found.cause, found.numbers) == (Cause.CROSSED, Numbers())
 
 
 @given(st.sampled_from([Regime.QUIET, Regime.VOLATILE, Regime.TRENDING]), st.data())
@@ -229,6 +256,11 @@ def test_thresholds_count_from_the_very_value(
 ) -> None:
     numbers = Numbers(net=net, path=1_000, efficiency_pct=efficiency_pct, movement_ppm=movement_ppm)
     assert decide(before, True, numbers, SMALL) is after
+
+
+def test_a_trend_ends_when_the_net_move_is_the_other_way() -> None:
+    for net, after in ((150, Regime.TRENDING), (-150, Regime.QUIET)):
+        assert decide(Regime.TRENDING, True, Numbers(net=net, path=300, efficiency_pct=50), SMALL) is after
 
 
 def test_the_numbers_are_those_of_a_calculation_by_hand() -> None:
@@ -282,8 +314,9 @@ def test_silence_freezes_from_the_instant_at_which_it_was_too_long() -> None:
     detector = Detector(SMALL)
     detector.on_prices(START_NS, 4_000, 4_100)
     assert detector.at(START_NS + 24).regime is Regime.QUIET
-    found = detector.at(START_NS + 90)
-    assert (found.regime, found.since_ns, found.cause) == (Regime.FROZEN, START_NS + 25, Cause.SILENT)
+    for wait_ns in (25, 90):
+        found = detector.at(START_NS + wait_ns)
+        assert (found.regime, found.since_ns, found.cause) == (Regime.FROZEN, START_NS + 25, Cause.SILENT)
 
 
 def test_a_market_that_falls_silent_is_quiet_while_its_connection_lives() -> None:
