@@ -24,9 +24,10 @@ counts as one move when a price is back. All is integer arithmetic in the order 
 
 Measured with the defaults, each second of six recorded 15-minute markets (four of gold, August 2026; two of bitcoin,
 May 2026, one recorded by half): 14 to 55 % of the time quiet, 9 to 40 % trending, 0 to 63 % volatile, 0 to 60 % frozen
-(a decided market without asks, an outage), 8 to 21 changes of regime each. Read beside the price, the spans called
-trending are runs such as 65 to 92 cents in a minute and a half, those called volatile swings such as 84 to 58 to 76.
-Moves of 3 s instead of 5 called volatile what was a bid and ask bouncing around 12 cents. The tests print the table.
+(a decided market without asks, an outage), 8 to 21 changes of regime each. Read beside the price, a span called
+trending is 56 to 74 cents in 70 s, one called volatile 72 to 88 to 66 cents in 80 s; a climb from 24 to 80 cents in two
+minutes was mostly called volatile, because it went in zigzags. Moves of 3 s instead of 5 called volatile what was a bid
+and ask bouncing around 12 cents. `tests/strategies/test_regime_on_tapes.py` prints the table.
 """
 
 from collections import deque
