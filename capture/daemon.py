@@ -24,6 +24,7 @@ from capture.environments import Environment
 from capture.following import unfinished
 from capture.inbox import Inbox
 from capture.keeper import Hands, Keeper
+from capture.lost_books import LostBooks
 from capture.maintenance import Poller
 from capture.overview import Overview, Parts
 from capture.reporting import Reporter
@@ -161,7 +162,8 @@ class Daemon:
             limits=WireLimits(ca_file=options.ca_file),
         )
         deck = Deck(writer, options.environment, self._credentials, deck_options, on_step=self._inbox)
-        hands = Hands(Catalogue(self._api), self._answers, self._inbox, writer, deck.want)
+        books = LostBooks(self._api, deck.read)
+        hands = Hands(Catalogue(self._api), self._answers, self._inbox, writer, deck.want, lost_books=books)
         return Parts(
             writer=writer,
             client=self._client,

@@ -41,6 +41,13 @@ FIRST_NS: Final = 5 * SECOND_NS
 """How long after it was created a market is asked for; sooner, REST may not know it yet (protocol 8.8)."""
 
 
+class Chore(Protocol):
+    """Something more to do once in every round; it may raise ExchangeError and AuthError."""
+
+    def round(self) -> None:
+        """Do what is due."""
+
+
 class Appends(Protocol):
     """What takes records: the tape's writer."""
 
@@ -58,6 +65,7 @@ class Hands:
     writer: Appends
     want: Callable[[tuple[str, ...]], None]
     wall_ns: Callable[[], int] = time.time_ns
+    lost_books: Chore | None = None
 
 
 class Keeper:
@@ -114,6 +122,8 @@ class Keeper:
         is_busy = False
         try:
             self._take(self._discovery.news(now_ns), now_ns)
+            if hands.lost_books is not None:
+                hands.lost_books.round()
             is_busy = self._look(now_ns)
             self.problem = ""
         except (ExchangeError, AuthError) as error:

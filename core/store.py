@@ -266,6 +266,11 @@ def trusted_owner(store: MarketStateStore, market: str) -> tuple[int, int] | Non
     return (state.connection, state.sid) if state is not None and state.trusted else None
 
 
+def untrusted_books(store: MarketStateStore) -> tuple[str, ...]:
+    """The markets, sorted, that have had a book which is not to be trusted now; cheaper than views."""
+    return tuple(sorted(name for name, state in store._markets.items() if state.book is not None and not state.trusted))
+
+
 def last_heard(store: MarketStateStore, market: str) -> int:
     """`now_ns` when the market's book last changed, 0 = never; cheaper than a view."""
     state = store._markets.get(market)
