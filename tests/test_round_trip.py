@@ -43,6 +43,9 @@ NUMBERS: Final = re.compile(rb'"(?:sid|seq|id)":[0-9]+,?')
 
 REPLY: Final = re.compile(rb'\{"type":"(?:subscribed|ok|error|unsubscribed)"')
 PATIENCE_S: Final = 200.0
+LONG_S: Final = 1_200.0
+"""The longest recording at its own pace, and some."""
+
 SECOND: Final = 1_000_000_000
 BIG: Final = ("gold15m/102000-00", "gold15m/102115-15", "btc15m/outage-22s")
 DISCONNECTS: Final = {"gold15m/102030-30": 1, "btc15m/outage-22s": 2}
@@ -181,19 +184,17 @@ def test_the_busiest_recording_is_recorded_at_ten_times_its_speed_with_no_gap(tm
     assert_recorded_again("gold15m/102115-15", tmp_path / "second", 10.0)
 
 
-@needs_tapes
-@pytest.mark.integration
-@pytest.mark.parametrize("name", ["btc15m/short-30s", pytest.param("btc15m/outage-22s", marks=pytest.mark.slow)])
-def test_the_daemon_records_a_served_recording_again_and_ends_when_told_to(name: str, tmp_path: Path) -> None:
-    tape, path = tape_of(name), tmp_path / "second"
-    venue = TapedVenue.of(tape, speed=MAX, settle_s=1.0)
+def assert_the_daemon_records_again(name: str, path: Path, speed: float) -> None:
+    """Serve a recording, record it by a process of its own that is told to end, and compare the two tapes."""
+    tape = tape_of(name)
+    venue = TapedVenue.of(tape, speed=speed, settle_s=1.0)
     with LocalExchange(venue, ServerOptions(dialect=venue.dialect)) as exchange:
         command = [sys.executable, "-m", "tapedeck", "capture", "--env", exchange.rest_url, "--all", "--out", str(path)]
         with subprocess.Popen(
             command, cwd=ROOT, env=os.environ | exchange.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as daemon:
             try:
-                assert exchange.wait_played(PATIENCE_S)
+                assert exchange.wait_played(PATIENCE_S if speed == MAX else LONG_S)
                 counted, published = Counted(path), venue.projector.published
                 wait_for_condition(lambda: counted() >= published, what=f"{published} frames on the second tape")
                 daemon.send_signal(signal.SIGTERM)
@@ -205,6 +206,23 @@ def test_the_daemon_records_a_served_recording_again_and_ends_when_told_to(name:
     assert list(data_frames(second)) == list(data_frames(tape))
     assert gaps_of(second) == ["reconnect"] * DISCONNECTS.get(name, 0)
     assert second.ended is Ended.CLEAN_STOP
+
+
+@needs_tapes
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["btc15m/short-30s", pytest.param("btc15m/outage-22s", marks=pytest.mark.slow)])
+def test_the_daemon_records_a_served_recording_again_and_ends_when_told_to(name: str, tmp_path: Path) -> None:
+    assert_the_daemon_records_again(name, tmp_path / "second", MAX)
+
+
+@needs_tapes
+@pytest.mark.integration
+@pytest.mark.soak
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_the_daemon_records_a_whole_recording_at_its_own_pace(name: str, tmp_path: Path) -> None:
+    """A quarter of an hour each, through the disconnects that were recorded."""
+    assert_the_daemon_records_again(name, tmp_path / "second", 1.0)
 
 
 @needs_tapes
