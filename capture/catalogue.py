@@ -76,6 +76,14 @@ class Catalogue:
             return False
         return True
 
+    def ask_fees(self, series: str) -> None:
+        """Have what a series cost and will cost on the tape; an exchange that does not know the question is fine."""
+        try:
+            self._api.fee_changes(series)
+        except ExchangeError as error:
+            if error.status != _NOT_FOUND:
+                raise
+
 
 def listed_of(market: Market) -> Listed:
     """What decides about recording a market."""

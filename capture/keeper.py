@@ -210,6 +210,7 @@ class Keeper:
                     return
             case Subject.SERIES:
                 if catalogue.has_series(due.name):
+                    catalogue.ask_fees(due.name)
                     facts.saw(Subject.SERIES, due.name, now_ns)
                     return
         if not facts.failed(due, now_ns, missing=True) and due.subject is Subject.MARKET:

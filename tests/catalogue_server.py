@@ -146,6 +146,8 @@ class CatalogueServer:
                 return 200, {"market": self.markets[ticker]}
             case ["events", ticker] if self._of_event(ticker):
                 return 200, {"event": self._event(ticker), "markets": self._of_event(ticker)}
+            case ["series", "fee_changes"]:
+                return 200, {"series_fee_change_arr": []}
             case ["series", ticker] if ticker in self.series:
                 return 200, {"series": self._series(ticker)}
             case _:

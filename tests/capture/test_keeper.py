@@ -110,6 +110,10 @@ def test_at_first_sight_the_tape_holds_market_event_and_series(stage: Stage) -> 
     assert any("/markets?" in path and "series_ticker=KXA" in path for path in paths)
     assert sum("/events/KXA-1" in path for path in paths) == 1
     assert sum(path.endswith("/series/KXA") for path in paths) >= 1
+    fees = [path for path in paths if "/series/fee_changes?" in path]
+    assert len(fees) == 1
+    assert "series_ticker=KXA" in fees[0]
+    assert "show_historical=true" in fees[0]
     stage.asked()
     stage.after(SECOND_NS)
     assert stage.asked() == [], "all is there: nothing is asked twice"
@@ -124,7 +128,7 @@ def test_everything_is_looked_at_again_the_next_day(stage: Stage) -> None:
         stage.after(60 * SECOND_NS)
     asked = stage.asked()
     assert "/events/KXA-1" in asked
-    assert "/series/KXA" in asked
+    assert {"/series/KXA", "/series/fee_changes"} <= set(asked)
 
 
 def test_a_new_market_is_wanted_when_it_opens_and_its_facts_are_asked_for(stage: Stage) -> None:
