@@ -51,11 +51,16 @@ class AnswerLog:
             self._early.clear()
             self._writer = writer
 
-    def status(self, *, paused: bool, clock_offset_ns: int | None) -> RestStatus:
+    def status(self, *, paused: bool, clock_offset_ns: int | None, unread: int = 0) -> RestStatus:
         """What is to be said of the REST side, with what others know of it."""
         offset_s = None if clock_offset_ns is None else round(clock_offset_ns / SECOND_NS, 1)
         return RestStatus(
-            calls=self._calls, failed=self._failed, error=self._error, paused=paused, clock_offset_s=offset_s
+            calls=self._calls,
+            failed=self._failed,
+            error=self._error,
+            paused=paused,
+            clock_offset_s=offset_s,
+            unread=unread,
         )
 
     def _append(self, writer: TapeWriter, call: RestCall) -> None:

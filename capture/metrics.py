@@ -48,6 +48,7 @@ _COUNTERS: Final[dict[str, tuple[str, Callable[[DaemonStatus], float]]]] = {
     "unknown_messages": ("Messages of types that are not known", lambda s: s.unknown),
     "rest_calls": ("REST attempts in this session", lambda s: s.rest.calls),
     "rest_failures": ("REST attempts that failed", lambda s: s.rest.failed),
+    "rest_unread_items": ("Items of REST listings that could not be read", lambda s: s.rest.unread),
     "lost_status_lines": ("Status lines that nobody took", lambda s: s.lost_lines),
 }
 

@@ -93,7 +93,11 @@ class Overview:
             durable_seq=deck.durable_seq,
             lag_records=deck.lag_records,
             disk=disk,
-            rest=parts.answers.status(paused=parts.poller.is_paused, clock_offset_ns=parts.client.clock_offset_ns),
+            rest=parts.answers.status(
+                paused=parts.poller.is_paused,
+                clock_offset_ns=parts.client.clock_offset_ns,
+                unread=sum(tuple(parts.client.unread.values())),  # a copy: other threads add reasons
+            ),
             key_refused=parts.answers.key_refused or any(slot.link.is_key_refused for slot in deck.slots),
             malformed=sum(deck.counts.malformed.values()),
             rejected=sum(deck.counts.rejected.values()),

@@ -73,6 +73,7 @@ class RestStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The REST side. calls, failed: attempts since the start. error: the last failure, "" = the last one went well.
 
     paused: the exchange says, or its schedule, that it is paused. clock_offset_s: its clock minus ours, None = unknown.
+    unread: items of listings that could not be read and were left out.
     """
 
     calls: int = 0
@@ -80,6 +81,7 @@ class RestStatus(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     paused: bool = False
     clock_offset_s: float | None = None
+    unread: int = 0
 
 
 class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ STATUS = DaemonStatus(
     head_seq=100,
     durable_seq=90,
     disk=DiskStatus(free_bytes=5_000, days=12.5),
-    rest=RestStatus(clock_offset_s=-0.25),
+    rest=RestStatus(clock_offset_s=-0.25, unread=3),
 )
 
 
@@ -63,6 +63,7 @@ def test_metrics_are_those_of_the_latest_status(metrics: Metrics) -> None:
     found = samples(metrics)
     assert found["tapedeck_frames_total"] == 1_234
     assert found["tapedeck_healthy"] == 1
+    assert found["tapedeck_rest_unread_items_total"] == 3
     assert found["tapedeck_uptime_seconds"] == 5
     assert found["tapedeck_undurable_records"] == 10
     assert found["tapedeck_disk_days_left"] == 12.5

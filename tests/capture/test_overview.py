@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from catalogue_server import CatalogueServer
+from catalogue_server import CatalogueServer, market
 
 from capture import overview as overview_module
 from capture.answer_log import AnswerLog
@@ -125,3 +125,10 @@ def test_a_clock_that_is_off_is_remarked_upon(parts: Parts) -> None:
     assert status.rest.clock_offset_s is not None
     assert 58 < status.rest.clock_offset_s < 62
     assert "behind the exchange's: set it right" in status.why
+
+
+def test_what_of_a_listing_could_not_be_read_is_counted_for_all_to_see(exchange: CatalogueServer, parts: Parts) -> None:
+    exchange.markets["KXA-1-T1"] = market("KXA-1-T1", event_ticker=7)
+    exchange.markets["KXA-1-T2"] = market("KXA-1-T2")
+    assert len(list(Catalogue(Api(parts.client)).list_markets())) == 1
+    assert overview(parts).status().rest.unread == 1
