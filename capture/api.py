@@ -137,11 +137,6 @@ class Api:
         path = f"/series/{quoted(ticker)}"
         return parsed(path, parse_series(self.client.call("GET", path, why=why)))
 
-    def fee_changes(self, series: str, why: str = "") -> None:
-        """Fee changes of a series, past and scheduled, for the tape: nobody here reads them (protocol 12.2)."""
-        chosen = query(series_ticker=series, show_historical=True)
-        self.client.call("GET", "/series/fee_changes", params=chosen, why=why)
-
     def _market(self, path: str, why: str) -> Market:
         return parsed(path, parse_market(self.client.call("GET", path, why=why)))
 

@@ -77,9 +77,13 @@ class Catalogue:
         return True
 
     def ask_fees(self, series: str) -> None:
-        """Have what a series cost and will cost on the tape; an exchange that does not know the question is fine."""
+        """Have all fee changes of a series on the tape, past and scheduled ones (protocol 12.2); nobody here reads them.
+
+        An exchange that does not know the question is fine.
+        """
+        asked = [("series_ticker", series), ("show_historical", "true")]
         try:
-            self._api.fee_changes(series)
+            self._api.client.call("GET", "/series/fee_changes", params=asked)
         except ExchangeError as error:
             if error.status != _NOT_FOUND:
                 raise
