@@ -127,9 +127,11 @@ class Api:
         body = self.client.call("GET", path, params=query(with_nested_markets=nested), why=why)
         return parsed(path, parse_event(body))
 
-    def events(self, *, series: str = "", status: str = "", nested: bool = False, why: str = "") -> Iterator[Event]:
-        """Events that fit, over all pages; combos are never among them."""
-        chosen = query(series_ticker=series, status=status, with_nested_markets=nested, limit=_EVENTS)
+    def events(
+        self, *, tickers: tuple[str, ...] = (), series: str = "", status: str = "", nested: bool = False, why: str = ""
+    ) -> Iterator[Event]:
+        """Events that fit, over all pages; combos are never among them. tickers: () = whichever."""
+        chosen = query(tickers=tickers, series_ticker=series, status=status, with_nested_markets=nested, limit=_EVENTS)
         return walk(self.client, "/events", chosen, parse_events, why)
 
     def series(self, ticker: str, why: str = "") -> Series:

@@ -66,6 +66,10 @@ class Catalogue:
                 raise
         return None
 
+    def events(self, tickers: Sequence[str]) -> dict[str, str]:
+        """Those of these events that the exchange lists, with the series of each."""
+        return {event.event_ticker: event.series_ticker for event in self._api.events(tickers=tuple(tickers))}
+
     def has_series(self, ticker: str) -> bool:
         """Whether there is such a series."""
         try:
@@ -77,9 +81,9 @@ class Catalogue:
         return True
 
     def ask_fees(self, series: str) -> None:
-        """Have all fee changes of a series on the tape, past and scheduled ones (protocol 12.2); nobody here reads them.
+        """Have all fee changes of a series on the tape, past and scheduled ones (protocol 12.2).
 
-        An exchange that does not know the question is fine.
+        Nobody here reads them; an exchange that does not know the question is fine.
         """
         asked = [("series_ticker", series), ("show_historical", "true")]
         try:

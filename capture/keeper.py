@@ -84,7 +84,7 @@ class Keeper:
         self._journal = Journal()
         self._wanted: tuple[str, ...] | None = None
         self._doubt_ns = 0
-        self._alone: set[str] = set()  # markets that a question about many left out
+        self._alone: set[Due] = set()  # what a question about many left out
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -164,13 +164,13 @@ class Keeper:
         due = self._facts.due(now_ns, BATCH)
         if not due:
             return False
-        if due[0].subject is not Subject.MARKET or due[0].name in self._alone:
+        if due[0].subject is Subject.SERIES or due[0] in self._alone:
             due = due[:1]
-        due = due[:1] + tuple(one for one in due[1:] if one.name not in self._alone)
+        due = due[:1] + tuple(one for one in due[1:] if one not in self._alone)
         lost = self._hands.answers.lost
         try:
             if len(due) > 1:
-                self._look_at_markets(due, now_ns)
+                self._look_at_many(due, now_ns)
             else:
                 self._look_at(due[0], now_ns)
         except (ExchangeError, AuthError):
@@ -183,14 +183,19 @@ class Keeper:
                 self._facts.failed(one, now_ns)
         return True
 
-    def _look_at_markets(self, due: tuple[Due, ...], now_ns: int) -> None:
-        """Many markets by one question; those that the answer leaves out are asked for one by one from then on."""
-        found = {listed.ticker: listed for listed in self._hands.catalogue.markets([one.name for one in due])}
-        for one in due:
-            if one.name in found:
-                self._found(found[one.name], now_ns)
-            else:
-                self._alone.add(one.name)
+    def _look_at_many(self, due: tuple[Due, ...], now_ns: int) -> None:
+        """Markets or events by one question; those that the answer leaves out are asked for one by one from then on."""
+        names = [one.name for one in due]
+        if due[0].subject is Subject.MARKET:
+            markets = {listed.ticker: listed for listed in self._hands.catalogue.markets(names)}
+            for name in filter(markets.__contains__, names):
+                self._found(markets[name], now_ns)
+            self._alone.update(one for one in due if one.name not in markets)
+            return
+        events = self._hands.catalogue.events(names)
+        for name in filter(events.__contains__, names):
+            _saw_event(self._facts, name, events[name], now_ns)
+        self._alone.update(one for one in due if one.name not in events)
 
     def _look_at(self, due: Due, now_ns: int) -> None:
         catalogue, facts = self._hands.catalogue, self._facts
@@ -198,23 +203,24 @@ class Keeper:
             case Subject.MARKET:
                 listed = catalogue.market(due.name)
                 if listed is not None:
-                    self._alone.discard(due.name)
+                    self._alone.discard(due)
                     self._found(listed, now_ns)
                     return
             case Subject.EVENT:
                 series = catalogue.series_of_event(due.name)
                 if series is not None:
-                    facts.saw(Subject.EVENT, due.name, now_ns)
-                    if series:
-                        facts.need(Subject.SERIES, series, now_ns)
+                    self._alone.discard(due)
+                    _saw_event(facts, due.name, series, now_ns)
                     return
             case Subject.SERIES:
                 if catalogue.has_series(due.name):
                     catalogue.ask_fees(due.name)
                     facts.saw(Subject.SERIES, due.name, now_ns)
                     return
-        if not facts.failed(due, now_ns, missing=True) and due.subject is Subject.MARKET:
-            self._alone.discard(due.name)
+        if facts.failed(due, now_ns, missing=True):
+            return
+        self._alone.discard(due)
+        if due.subject is Subject.MARKET:
             self._roster.drop(due.name)
 
     def _found(self, listed: Listed, now_ns: int, series: str = "") -> None:
@@ -230,9 +236,11 @@ class Keeper:
         pruned = self._roster.prune(now_ns)
         for ticker in pruned:
             self._facts.drop(Subject.MARKET, ticker)
-            self._alone.discard(ticker)
+            self._alone.discard(Due(Subject.MARKET, ticker))
         if pruned:
-            self._facts.retain(Subject.EVENT, self._roster.events())
+            events = frozenset(self._roster.events())
+            self._facts.retain(Subject.EVENT, events)
+            self._alone -= {one for one in self._alone if one.subject is Subject.EVENT and one.name not in events}
         wanted = self._roster.wanted(now_ns)
         if wanted != self._wanted:
             self._wanted = wanted
@@ -247,3 +255,9 @@ class Keeper:
             self._hands.writer.append(Kind.CONTROL, encode_payload(control))
         except TapeError:
             self._journal.forget()
+
+
+def _saw_event(facts: Facts, name: str, series: str, now_ns: int) -> None:
+    facts.saw(Subject.EVENT, name, now_ns)
+    if series:
+        facts.need(Subject.SERIES, series, now_ns)

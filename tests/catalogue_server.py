@@ -144,6 +144,9 @@ class CatalogueServer:
                 return 200, {"market": self.markets[ticker]}
             case ["historical", "markets", ticker] if ticker in self.archived:
                 return 200, {"market": self.markets[ticker]}
+            case ["events"]:
+                named = query["tickers"].split(",")
+                return 200, {"events": [self._event(n) for n in named if self._of_event(n) and n not in self.unlisted]}
             case ["events", ticker] if self._of_event(ticker):
                 return 200, {"event": self._event(ticker), "markets": self._of_event(ticker)}
             case ["series", "fee_changes"]:

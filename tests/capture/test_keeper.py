@@ -197,6 +197,18 @@ def test_many_markets_are_asked_for_at_once_and_those_left_out_by_themselves(sta
     assert unfinished(Tape.open(stage.path), stage.writer.head_seq + 1) == ("KXA-1-T1", "KXA-1-T2")
 
 
+def test_many_events_are_asked_for_at_once_and_those_left_out_by_themselves(stage: Stage) -> None:
+    for n in range(20):
+        stage.exchange.markets[f"KXA-{n}-T1"] = market(f"KXA-{n}-T1", event_ticker=f"KXA-{n}")
+    stage.exchange.unlisted = {"KXA-7"}
+    stage.begin()
+    stage.asked()
+    stage.rounds()
+    assert sorted(path for path in stage.asked() if path.startswith("/events")) == ["/events", "/events/KXA-7"]
+    stage.after(SECOND_NS)
+    assert stage.asked() == [], "all is there: nothing is asked twice"
+
+
 def test_what_the_exchange_has_forgotten_is_given_up_after_a_while(stage: Stage) -> None:
     stage.begin("KXA-0-T1")
     for _ in range(40):
