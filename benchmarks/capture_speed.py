@@ -34,8 +34,8 @@ from core.records import Kind, Opened, Session, encode_payload
 
 FRAMES: Final = 2_000 if QUICK else 300_000
 PACED_S: Final = 1.0 if QUICK else 10.0
-RATES: Final = (2_000, 10_000)
-SYNCS_S: Final = (0.01, 0.1)
+RATES: Final = (2_000,) if QUICK else (2_000, 10_000)
+SYNCS_S: Final = (0.1,) if QUICK else (0.01, 0.1)
 LOOK_S: Final = 0.0002
 """How often it is looked at what is durable; the figures are that exact."""
 

@@ -35,7 +35,9 @@ def test_the_facts_name_the_versions_and_not_the_machine() -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", ["storage", "import_speed", "replay_speed", "memory", "capture_speed"])
+@pytest.mark.parametrize(
+    "name", ["storage", "import_speed", "replay_speed", pytest.param("memory", marks=pytest.mark.slow), "capture_speed"]
+)
 def test_a_benchmark_runs(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", name], cwd=ROOT, check=False, capture_output=True, text=True

@@ -179,7 +179,9 @@ def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None
     assert told == [kept, lost, kept, kept, lost, ["45 False", "00 True"]]
 
 
-@pytest.mark.parametrize("name", GOLD)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "gold15m/102115-15" else []) for name in GOLD]
+)
 def test_a_closed_market_ends_empty_and_trusted(name: str) -> None:
     """At its close the exchange sends a snapshot without either side, which empties the book."""
     player = Player(tape_of(name), "columns")

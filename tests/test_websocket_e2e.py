@@ -23,7 +23,12 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tapedeck.py"
 
 MADE = "made up"
 EACH = pytest.mark.parametrize(
-    "name", [MADE, *(pytest.param(name, marks=needs_tapes) for name in ("btc15m/short-30s", "gold15m/102030-30"))]
+    "name",
+    [
+        MADE,
+        pytest.param("btc15m/short-30s", marks=needs_tapes),
+        pytest.param("gold15m/102030-30", marks=[needs_tapes, pytest.mark.slow]),
+    ],
 )
 
 

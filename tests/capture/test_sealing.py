@@ -117,6 +117,14 @@ def lock_is_free(tape: Path) -> Callable[[], bool]:
 
 
 @pytest.mark.integration
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or dead and not yet noticed by its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def test_the_process_dies_with_a_killed_recorder_and_lets_go_of_the_tape(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]!r}\n"
@@ -144,7 +152,7 @@ def test_the_process_dies_with_a_killed_recorder_and_lets_go_of_the_tape(tmp_pat
     recorder.stdout.close()
     recorder.stdin.close()
     wait_for_condition(lock_is_free(tmp_path / "tape"))
-    assert not Path(f"/proc/{child}/stat").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split(")")[1]
+    wait_for_condition(lambda: has_ended(child), what="the end of the child, which gives up its locks before its life")
     with TapeWriter.open(tmp_path / "tape", "demo", session(), options=APART):
         pass
     assert len([record for record in read(tmp_path / "tape") if record.payload.startswith(b'{"n"')]) == 27
