@@ -52,6 +52,7 @@ def killed_appending(what: str, root: Path, delay_s: float) -> int:
     return int.from_bytes(acknowledged[len(acknowledged) // 8 * 8 - 8 :][:8], "little")
 
 
+@pytest.mark.slow
 def test_kill_9_at_100_random_instants_loses_nothing_appended_and_doubles_nothing(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     most_segments = 0
