@@ -5,12 +5,13 @@ Knows how to ask in few words. Must not know what is right: the tests do.
 
 from typing import Final
 
+from core.fees import FeeTerms
 from core.times import SECOND_NS
 from replay.exchange.engine import EngineOptions, MatchingEngine
 from replay.exchange.happenings import Happening
 from replay.exchange.ids import CountingIds
 from replay.exchange.orders import BookSide, NewOrder, Order, Placed, SelfTrade, TimeInForce
-from replay.exchange.specs import EventSpec, FeeTerms, MarketSpec
+from replay.exchange.specs import EventSpec, MarketSpec
 
 START_NS: Final = 1_795_420_800 * SECOND_NS
 """When the exchange opens its doors; fees are rounded to one money unit by then."""

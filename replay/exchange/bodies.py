@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
+from core.fees import FeeOverride
 from core.money import DOLLAR, format_money, format_price, format_size
 from replay.exchange.happenings import EventFeesChanged, Filled, Settled, TickerChanged, Traded
 from replay.exchange.life_wording import strikes
 from replay.exchange.orders import Order, Refusal
 from replay.exchange.port import RestAnswer
-from replay.exchange.specs import EventSpec, FeeOverride, MarketSpec, MarketStatus
+from replay.exchange.specs import EventSpec, MarketSpec, MarketStatus
 from replay.exchange.views import BalanceView, HoldingView, MarketView
 from replay.exchange.wording import book_side, order_counts
 from replay.exchange.wording_base import COMBOS, multiplier, ranges, rfc3339, user_id

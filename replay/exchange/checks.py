@@ -8,10 +8,10 @@ never heard of is `not_found`; a deactivated market refuses orders and amendment
 trading pause lets decrease as it lets cancel; only subaccount 0 exists.
 """
 
+from core.fees import fee_step, trade_fee
 from core.money import MAX_SIZE
 from replay.exchange import refusals
 from replay.exchange.accounts import Account
-from replay.exchange.fees import fee_step, trade_fee
 from replay.exchange.floor import Floor
 from replay.exchange.market import OVER, Market
 from replay.exchange.matching import can_fill, crosses

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from core.fees import FeeOverride
 from replay.exchange.accounts import Account
 from replay.exchange.groups import Group
 from replay.exchange.happenings import Happening
@@ -14,7 +15,7 @@ from replay.exchange.market import Market
 from replay.exchange.orders import Order, OrderStatus
 from replay.exchange.schedule import Due, Schedule, Task
 from replay.exchange.settings import EngineOptions
-from replay.exchange.specs import EventSpec, FeeOverride
+from replay.exchange.specs import EventSpec
 from replay.exchange.views import Pause
 
 EVERYWHERE: Final = -1

@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 import msgspec
 
+from core.fees import FeeOverride
 from core.messages.types import Side
 from replay.exchange.orders import Order
-from replay.exchange.specs import EventSpec, FeeOverride, MarketSpec, Outcome
+from replay.exchange.specs import EventSpec, MarketSpec, Outcome
 
 
 class BookChanged(msgspec.Struct, frozen=True, gc=False):

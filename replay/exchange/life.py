@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
+from core.fees import CENT, FeeOverride
 from replay.exchange.accounts import Account, Holding
 from replay.exchange.action import Action
-from replay.exchange.fees import CENT
 from replay.exchange.floor import EVERYWHERE, Floor
 from replay.exchange.happenings import EventCreated, EventFeesChanged, LifecycleChanged, Settled
 from replay.exchange.happenings import Life as Change
 from replay.exchange.market import OVER, Market
 from replay.exchange.orders import Order, Reason
 from replay.exchange.schedule import Due, Task
-from replay.exchange.specs import EventSpec, FeeOverride, MarketSpec, MarketStatus, MarketTexts, Outcome
+from replay.exchange.specs import EventSpec, MarketSpec, MarketStatus, MarketTexts, Outcome
 from replay.exchange.views import Pause
 
 

@@ -11,20 +11,10 @@ from typing import Final
 
 import msgspec
 
+from core.fees import FeeOverride, FeeTerms, FeeType
 from core.times import SECOND_NS
 from replay.exchange.engine import MatchingEngine
-from replay.exchange.specs import (
-    NO_WINS,
-    YES_WINS,
-    EventSpec,
-    FeeOverride,
-    FeeTerms,
-    FeeType,
-    MarketSpec,
-    MarketStatus,
-    MarketTexts,
-    Outcome,
-)
+from replay.exchange.specs import NO_WINS, YES_WINS, EventSpec, MarketSpec, MarketStatus, MarketTexts, Outcome
 
 MINUTE_NS: Final = 60 * SECOND_NS
 MARKETS_AN_EVENT: Final = 5

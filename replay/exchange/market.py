@@ -5,13 +5,13 @@ Units as in orders.py. Knows what belongs to one market only. Must not know acco
 
 from msgspec.structs import replace
 
+from core.fees import FeeOverride, FeeTerms, terms_in_force
 from core.messages.types import Side
 from core.money import DOLLAR
-from replay.exchange.fees import terms_in_force
+from core.ticks import prices_of, ranges_of
 from replay.exchange.happenings import TickerChanged
 from replay.exchange.ladder import NO_BID, Ladder
-from replay.exchange.specs import BookView, FeeOverride, FeeTerms, MarketSpec, MarketStatus, Outcome
-from replay.exchange.ticks import prices_of, ranges_of
+from replay.exchange.specs import BookView, MarketSpec, MarketStatus, Outcome
 from replay.exchange.views import MarketView
 
 _YES = Side.YES

@@ -8,14 +8,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from core.fees import FeeTerms, charge, fee_step, trade_fee
 from core.messages.types import Side
 from core.money import DOLLAR
 from replay.exchange.action import Action
-from replay.exchange.fees import charge, fee_step, trade_fee
 from replay.exchange.happenings import Filled, Traded
 from replay.exchange.market import Market
 from replay.exchange.orders import Order, OrderStatus, Reason, SelfTrade
-from replay.exchange.specs import FeeTerms
 
 _YES: Final = Side.YES
 

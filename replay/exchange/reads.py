@@ -3,10 +3,11 @@
 Units as in orders.py. Knows how to picture state. Must not change it.
 """
 
+from core.fees import FeeOverride
 from core.money import DOLLAR
 from replay.exchange.floor import Floor
 from replay.exchange.orders import Order
-from replay.exchange.specs import BookView, EventSpec, FeeOverride
+from replay.exchange.specs import BookView, EventSpec
 from replay.exchange.views import BalanceView, HoldingView, MarketView, Pause
 
 

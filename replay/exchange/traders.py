@@ -9,11 +9,11 @@ from bisect import bisect_left, bisect_right
 from typing import Final
 
 from core.money import DOLLAR
+from core.ticks import prices_of
 from core.times import SECOND_NS
 from replay.exchange.engine import MatchingEngine
 from replay.exchange.orders import BookSide, NewOrder, Order, Placed, TimeInForce
 from replay.exchange.specs import MarketStatus
-from replay.exchange.ticks import prices_of
 
 ACCOUNTS: Final = ("sand-maker-1", "sand-maker-2", "sand-taker")
 FUNDS: Final = 10**15

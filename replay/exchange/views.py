@@ -7,9 +7,10 @@ from enum import IntEnum
 
 import msgspec
 
+from core.fees import FeeTerms
 from replay.exchange.happenings import TickerChanged
 from replay.exchange.orders import Order
-from replay.exchange.specs import FeeTerms, MarketSpec, MarketStatus, Outcome
+from replay.exchange.specs import MarketSpec, MarketStatus, Outcome
 
 
 class Pause(IntEnum):

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from core.fees import ONE
 from core.messages.types import PriceRange
 from core.money import format_price
 from replay.exchange.port import Template
-from replay.exchange.specs import ONE
 
 COMBOS: Final = "KXMVE"
 """What the tickers of combos begin with."""

@@ -3,11 +3,11 @@
 import pytest
 from matched import ASK, BID, DOLLARS, FREE, IOC, Exchange
 
+from core.fees import FeeTerms, FeeType
 from core.messages.types import Side
 from replay.exchange.accounts import Account, Holding
 from replay.exchange.happenings import PositionChanged
 from replay.exchange.orders import NewOrder, Refusal
-from replay.exchange.specs import FeeTerms, FeeType
 
 
 def test_buying_and_selling_again_books_average_cost_and_profit() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matched import FOK, GTC, IOC, Exchange
 
+from core.fees import FeeTerms, FeeType
 from core.messages.types import Side
 from core.money import DOLLAR
 from core.times import SECOND_NS
@@ -27,7 +28,7 @@ from replay.exchange.orders import (
     SelfTrade,
     TimeInForce,
 )
-from replay.exchange.specs import FeeTerms, FeeType, Outcome, Result
+from replay.exchange.specs import Outcome, Result
 
 ACCOUNTS = ("ann", "bob", "cy")
 

@@ -4,6 +4,7 @@ import pytest
 from matched import ASK, BID, DOLLARS, START_NS, Exchange
 from msgspec.structs import replace
 
+from core.fees import FeeOverride
 from core.messages.types import PriceRange
 from core.times import SECOND_NS
 from replay.exchange import refusals
@@ -20,17 +21,7 @@ from replay.exchange.happenings import (
     TickerChanged,
 )
 from replay.exchange.orders import NewOrder, OrderStatus, Placed, Reason
-from replay.exchange.specs import (
-    NO_WINS,
-    YES_WINS,
-    EventSpec,
-    FeeOverride,
-    MarketSpec,
-    MarketStatus,
-    MarketTexts,
-    Outcome,
-    Result,
-)
+from replay.exchange.specs import NO_WINS, YES_WINS, EventSpec, MarketSpec, MarketStatus, MarketTexts, Outcome, Result
 from replay.exchange.views import Pause
 
 SPEC = MarketSpec(

@@ -8,10 +8,11 @@ from sandbox_asked import ORDERS, START_NS, a_market, ask, busy, get, later, ord
 
 from core import answers
 from core.answers import Page
+from core.fees import FeeOverride, FeeType
 from core.messages.types import Malformed
 from core.times import parse_rfc3339
 from replay.exchange.sandbox import SandboxOptions, SandboxVenue
-from replay.exchange.specs import YES_WINS, FeeOverride, FeeType
+from replay.exchange.specs import YES_WINS
 from replay.exchange.views import Pause
 
 

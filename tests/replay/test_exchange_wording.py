@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from core.fees import FeeOverride, FeeType
 from core.messages.types import Side
+from core.ticks import ranges_of
 from replay.exchange.happenings import (
     BookChanged,
     BookCleared,
@@ -25,18 +27,7 @@ from replay.exchange.happenings import (
 )
 from replay.exchange.orders import Order, OrderStatus, Reason
 from replay.exchange.port import COMBO_LIFECYCLE, LIFECYCLE, Publication, Template
-from replay.exchange.specs import (
-    YES_WINS,
-    BookView,
-    EventSpec,
-    FeeOverride,
-    FeeType,
-    MarketSpec,
-    MarketTexts,
-    Outcome,
-    Result,
-)
-from replay.exchange.ticks import ranges_of
+from replay.exchange.specs import YES_WINS, BookView, EventSpec, MarketSpec, MarketTexts, Outcome, Result
 from replay.exchange.wording import publications, snapshot
 
 NS = 1_795_435_201_640 * 1_000_000

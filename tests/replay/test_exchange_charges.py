@@ -3,12 +3,12 @@
 import pytest
 from matched import ASK, BID, DOLLARS, START_NS, Exchange
 
+from core.fees import CENT, Charge, FeeOverride, FeeTerms, FeeType, charge, fee_step, terms_in_force, trade_fee
 from core.times import SECOND_NS, parse_rfc3339
 from replay.exchange.engine import RETAIL, EngineOptions
-from replay.exchange.fees import CENT, Charge, charge, fee_step, terms_in_force, trade_fee
 from replay.exchange.happenings import EventFeesChanged, Filled
 from replay.exchange.orders import NewOrder, Placed
-from replay.exchange.specs import FeeOverride, FeeTerms, FeeType, MarketSpec
+from replay.exchange.specs import MarketSpec
 
 QUADRATIC = FeeTerms()
 WITH_MAKER = FeeTerms(FeeType.WITH_MAKER_FEES)

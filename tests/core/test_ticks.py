@@ -4,7 +4,7 @@ import pytest
 
 from core.messages.types import PriceRange
 from core.money import DOLLAR
-from replay.exchange.ticks import STRUCTURES, prices_of, ranges_of
+from core.ticks import STRUCTURES, prices_of, ranges_of
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,44 @@ Units: price 1/10,000 dollar, size 1/100 contract, money 1/1,000,000 dollar, mul
 only. Must not know who trades.
 """
 
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from core.money import DOLLAR
-from replay.exchange.specs import ONE, FeeOverride, FeeTerms, FeeType
+
+ONE: Final = 10_000
+"""A fee multiplier of 1: multipliers are counted in 1/10,000."""
+
+
+class FeeType(StrEnum):
+    """How a series, or an event by override, charges for trades (protocol 14)."""
+
+    QUADRATIC = "quadratic"
+    WITH_MAKER_FEES = "quadratic_with_maker_fees"
+    WITH_COMBO_MAKER_FEES = "quadratic_with_combo_maker_fees"
+    FLAT = "flat"
+    MARKET_MAKER_PROGRAM = "margin_market_maker_program_fees"
+
+
+class FeeTerms(msgspec.Struct, frozen=True, gc=False):
+    """The fees of a series. multiplier: in 1/10,000; 0 = free. flat: money units a contract, for FLAT only.
+
+    The exchange's table of flat fees is in no source we have, so `flat` is what the caller says.
+    """
+
+    fee_type: FeeType = FeeType.QUADRATIC
+    multiplier: int = ONE
+    flat: int = 0
+
+
+class FeeOverride(msgspec.Struct, frozen=True, gc=False):
+    """What an event charges instead of its series; None = as the series does. multiplier: in 1/10,000."""
+
+    fee_type: FeeType | None = None
+    multiplier: int | None = None
+
 
 TAKER_RATE: Final = 700
 """0.07, of every fee type but FLAT."""
