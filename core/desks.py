@@ -6,15 +6,13 @@ the slot. Must not know sockets.
 
 from typing import Final
 
-import msgspec
-
 from core.commands import Command, Refuse
 from core.conversation import DeskOptions
 from core.desk import Desk, DeskStatus, slot_channels
 from core.engine import Engine, Step
 from core.gaps import Gap
 from core.placement import Placement
-from core.records import Control, Kind, Record, decode_opened
+from core.records import Control, Kind, Record, decode_control, decode_opened
 
 WANT: Final = "want"
 UNWANT: Final = "unwant"
@@ -24,7 +22,6 @@ OUTAGES: Final = ("disk_full", "sync_failed", "write_failed")
 """Stored gaps during which nothing that comes in reaches the tape, so nothing can be concluded from silence."""
 
 _TEXT: Final = int(Kind.FRAME)
-_CONTROL: Final = msgspec.json.Decoder(Control)
 
 
 class Desks:
@@ -82,7 +79,7 @@ class Desks:
                 for desk in self._desks:
                     desk.tick(now_ns)
             case Kind.CONTROL:
-                self._control(_CONTROL.decode(record.payload), now_ns)
+                self._control(decode_control(record.payload), now_ns)
             case _ if step.gaps:
                 for desk in self._desks:
                     desk.spoilt(now_ns)

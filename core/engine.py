@@ -10,7 +10,9 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from core import base
+from core.answers.types import BookAnswer
 from core.changes import Change, Rejected
+from core.fetched import read as read_answer
 from core.gaps import Gap
 from core.messages import decode
 from core.messages.types import (
@@ -24,7 +26,7 @@ from core.messages.types import (
     type_of,
 )
 from core.numbering import Order
-from core.records import Kind, Record, decode_session
+from core.records import Kind, Record, decode_rest, decode_session
 from core.session import Connections, SavedConnections
 from core.store import MarketStateStore, SavedStore
 from core.timeline import Timeline
@@ -124,6 +126,9 @@ class Engine:
             gaps = self.connections.heard(record.connection, now_ns)
         elif kind == Kind.SESSION:
             return Step(now_ns, None, None, self._session(record, now_ns))
+        elif kind == Kind.REST:
+            self._rest(record, now_ns)
+            return Step(now_ns, None, None, ())
         else:
             gaps = self.connections.observe_record(record, now_ns)
         if gaps:
@@ -192,6 +197,21 @@ class Engine:
             if gap.number > self._last_gap or closing_too:
                 self.store.distrust(gap)
         self._last_gap = max(self._last_gap, gaps[-1].number)
+
+    def _rest(self, record: Record, now_ns: int) -> None:
+        """Books that REST answered are part of the state; its other answers are read by who needs them."""
+        if b"orderbook" not in record.payload:
+            return
+        fetched = read_answer(decode_rest(record.payload), now_ns)
+        if fetched is None:
+            return
+        found = fetched.value
+        if isinstance(found, BookAnswer):
+            found = ((fetched.market, found),)
+        elif not fetched.path.endswith("/orderbooks"):
+            return
+        for market, book in found:
+            self.store.apply_rest_book(market, book.yes, book.no, now_ns)
 
     def _session(self, record: Record, now_ns: int) -> tuple[Gap, ...]:
         gaps = self.connections.observe_record(record, now_ns)

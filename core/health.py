@@ -51,3 +51,29 @@ def flags(view: MarketView, connections: tuple[ConnectionView, ...], now_ns: int
     if view.is_crossed:
         found.append(Flag.CROSSED)
     return tuple(found)
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What concerns all markets at once. why: the first reason not to trade now, "" = there is none.
+
+    is_connected: a connection is up and not silent. is_trading: the exchange takes orders, as far as it said. pause_ns:
+    when its next scheduled pause begins (Unix ns), 0 = none known. halted: which limit of the run was reached.
+    is_started: account and tape agree, and nobody has told the run to hold.
+    """
+
+    is_connected: bool = False
+    is_trading: bool = True
+    pause_ns: int = 0
+    halted: str = ""
+    is_started: bool = False
+
+    @property
+    def why(self) -> str:
+        """See the class."""
+        if not self.is_started:
+            return "not started"
+        if self.halted:
+            return self.halted
+        if not self.is_connected:
+            return "not connected"
+        return "" if self.is_trading else "the exchange is paused"

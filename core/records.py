@@ -104,6 +104,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     coverage: Coverage = Coverage()
     sources: tuple[Source, ...] = ()
     base: Any = None  # a cut tape: engine state before its first record (core.engine)
+    run: Any = None  # strategies ran: core.actions.RunTerms
 
 
 class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -216,6 +217,7 @@ _OPENED = msgspec.json.Decoder(Opened)
 _CLOSED = msgspec.json.Decoder(Closed)
 _GAP = msgspec.json.Decoder(StoredGap)
 _REST = msgspec.json.Decoder(RestCall)
+_CONTROL = msgspec.json.Decoder(Control)
 
 
 def decode_session(payload: bytes) -> Session:
@@ -241,3 +243,8 @@ def decode_gap(payload: bytes) -> StoredGap:
 def decode_rest(payload: bytes) -> RestCall:
     """The REST payload; raises msgspec.DecodeError when it is none."""
     return _REST.decode(payload)
+
+
+def decode_control(payload: bytes) -> Control:
+    """The CONTROL payload; raises msgspec.DecodeError when it is none."""
+    return _CONTROL.decode(payload)

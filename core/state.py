@@ -11,7 +11,7 @@ import msgspec
 
 from core.engine import Engine, SavedEngine
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Goes up whenever the same records may give other bytes; a checkpoint of another version is of no use."""
 
 

@@ -36,6 +36,7 @@ from core.money import DOLLAR
 from core.rings import Pool, Ring
 from core.seen import Seen
 from core.views import MarketView, RecentTrade, RestBook
+from core.window import Window
 
 MAX_MARKETS: Final = 65_536
 """Markets kept: three times what is open at once. When one more comes, an eighth of them is forgotten."""
@@ -87,6 +88,15 @@ class MarketStateStore:
         """The frozen picture of a market; of an unknown one it is empty and untrusted."""
         state = self._markets.get(market)
         return MarketView(market=market) if state is None else state.view()
+
+    def window(self, market: str, now_ns: int) -> Window:
+        """Sight of a market at this instant, valid until the next record; cheaper than a view."""
+        return Window(market, self._markets.get(market), now_ns)
+
+    def lifecycle(self, market: str) -> lifecycle.Lifecycle:
+        """What lifecycle messages have said of a market; cheaper than a view."""
+        state = self._markets.get(market)
+        return lifecycle.Lifecycle() if state is None else state.lifecycle
 
     def apply(
         self, message: Message | Malformed, now_ns: int, *, connection: int = 0, yes_price: bool = False

@@ -50,3 +50,25 @@ def prices_of(ranges: tuple[PriceRange, ...]) -> frozenset[int]:
     return frozenset(
         price for band in ranges for price in range(band.start, band.end + 1, band.step) if 0 < price < DOLLAR
     )
+
+
+def at_or_below(ranges: tuple[PriceRange, ...], price: int) -> int | None:
+    """The highest price an order may have that is not above this one; None = there is none."""
+    return max((found for band in ranges if (found := _down(band, price)) is not None), default=None)
+
+
+def at_or_above(ranges: tuple[PriceRange, ...], price: int) -> int | None:
+    """The lowest price an order may have that is not below this one; None = there is none."""
+    return min((found for band in ranges if (found := _up(band, price)) is not None), default=None)
+
+
+def _down(band: PriceRange, price: int) -> int | None:
+    price = min(price, band.end, DOLLAR - 1)
+    found = price - (price - band.start) % band.step
+    return found if found >= max(band.start, 1) else None
+
+
+def _up(band: PriceRange, price: int) -> int | None:
+    price = max(price, band.start, 1)
+    found = price + (band.start - price) % band.step
+    return found if found <= min(band.end, DOLLAR - 1) else None

@@ -1,0 +1,328 @@
+"""The fold that runs strategies: a record and what it did come in, decisions go out, live and in replay alike.
+
+Knows which hook a record concerns, whose turn it is, and that a decision is taken at its record or never. Must not know
+where records come from nor what is done with decisions. A SESSION begins everything anew, strategies included.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core.actions import (
+    GO,
+    HOLD,
+    Action,
+    Amend,
+    Cancel,
+    Decision,
+    Done,
+    Fetch,
+    Outcome,
+    Place,
+    Progress,
+    RunTerms,
+    Select,
+    StrategySpec,
+    Subscribe,
+    Unsubscribe,
+    decode_outcome,
+    decode_tick,
+    terms_of,
+)
+from core.changes import Change, ChangeKind
+from core.context import Account, Context
+from core.dice import Dice
+from core.engine import Engine, Step
+from core.fetched import read as read_answer
+from core.gaps import MUTE, SEQUENCE, STALL, Gap
+from core.health import Health
+from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
+from core.records import Control, Fault, Kind, Record, decode_control, decode_rest, decode_session
+from core.reference import Reference
+from core.seats import Run, Seat, Seats, directly
+from core.session import STALL_NS
+from core.strategy import Strategy
+from core.times import SECOND_NS
+from core.trading import News, Trading, client_order_id
+from core.window import Window
+
+Load = Callable[[StrategySpec], Strategy]
+
+_TEXT: Final = int(Kind.FRAME)
+_OWN: Final = (int(Kind.DECISION), int(Kind.PROGRESS))
+_HEARD_ON: Final = (STALL, MUTE, "asleep", "disk_full", "sync_failed", "write_failed")
+"""Gaps after whose end the same subscriptions go on."""
+
+_BEATS: Final = (int(Kind.HEARTBEAT), int(Kind.TICK))
+
+
+@dataclass(slots=True)
+class Reaction:
+    """What a record led to: decisions in order, and strategies that failed."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+class Host:
+    """Runs the strategies that each SESSION names. load: makes a strategy; what it raises ends the fold.
+
+    run: calls a hook; raises: exceptions that come through it and are not the strategy's failure. health: see there.
+    selected: markets that a strategy has chosen. decisions: how many were taken in this session.
+    """
+
+    def __init__(
+        self, engine: Engine, load: Load, run: Run = directly, raises: tuple[type[BaseException], ...] = ()
+    ) -> None:
+        self.engine = engine
+        self._load = load
+        self._run = run
+        self._raises = raises
+        self._begin(RunTerms(), "", 0)
+
+    def _begin(self, terms: RunTerms, nonce: str, seed: int) -> None:
+        store = self.engine.store
+        self.terms = terms
+        self.now_ns = self.engine.now_ns
+        self.order_life_ns = terms.order_life_s * SECOND_NS
+        self.reference = Reference(store)
+        self.trading = Trading(terms, store, self.now_ns)
+        self.health = Health()
+        self.selected: tuple[str, ...] = ()
+        self.decisions = 0
+        self._nonce = nonce
+        self._alive: dict[int, None] = {}
+        self._fetches: dict[int, tuple[Seat, str]] = {}
+        self._tops: dict[str, tuple[int | None, int, int | None, int]] = {}
+        self._reaction = Reaction()
+        self._cause = -1
+        self._seats = Seats(self._run, self._raises, self._failed)
+        for number, spec in enumerate(terms.strategies):
+            account = Account(self.trading, spec.name)
+            ctx = Context(self, number, self._decide_for, account, Dice(seed * 1_000_003 + number))
+            self._seats.add(Seat(number, spec.name, self._load(spec), ctx))
+
+    @property
+    def next_wake_ns(self) -> int:
+        """When the next timer is due by the tape's time, 0 = there is none."""
+        return self._seats.next_wake_ns
+
+    def progress(self, stepped: int) -> Progress:
+        """The payload of a PROGRESS now."""
+        return Progress(stepped, self.decisions, self.trading.day, self.trading.risk.realized)
+
+    def window(self, market: str) -> Window:
+        """Sight of a market."""
+        return self.engine.store.window(market, self.now_ns)
+
+    def flaw(self, market: str) -> str:
+        """Why a market's book is not to be acted upon now, "" = it is."""
+        window = self.window(market)
+        if not window.is_trusted:
+            return "untrusted"
+        if window.connection not in self._alive:
+            return "silent"
+        bid, ask = window.bid, window.ask
+        return "crossed" if bid is not None and ask is not None and bid >= ask else ""
+
+    def next_id(self) -> str:
+        """The client_order_id of the next decision."""
+        return client_order_id(self._nonce, self.decisions + 1)
+
+    def wake(self, seat: int, name: str, at_ns: int) -> None:
+        """Set a timer of a strategy."""
+        self._seats.wake(seat, name, at_ns)
+
+    def react(self, record: Record, step: Step) -> Reaction:
+        """Take in the next record, which the engine has just stepped."""
+        self.now_ns = step.now_ns
+        reaction = self._reaction = Reaction()
+        self._cause = record.seq
+        kind = record.kind
+        if kind in _OWN:
+            return reaction
+        if kind == Kind.SESSION:
+            self._session(record)
+            return reaction
+        if not self._seats.seats:
+            return reaction
+        for gap in step.gaps:
+            self._lost(gap)
+            self._seats.tell("on_gap", gap)
+        if kind == _TEXT:
+            self._message(step)
+        elif kind == Kind.REST:
+            self._rest(record)
+        elif kind == Kind.OUTCOME:
+            self._outcome(record)
+        elif kind == Kind.TICK:
+            self._seats.tick(decode_tick(record.payload).due_ns)
+        elif kind == Kind.CONTROL:
+            self._control(decode_control(record.payload))
+        if kind != _TEXT or step.gaps:
+            self._look(kind)
+        is_beat = kind in _BEATS
+        for news in self.trading.expired(self.now_ns) if is_beat else ():
+            self._news(news)
+        for action in self.trading.upkeep(self.now_ns, is_beat=is_beat):
+            self._decide(None, action)
+        if self._seats.faults:
+            reaction.faults += self._seats.faults
+            self._seats.faults.clear()
+        return reaction
+
+    def _session(self, record: Record) -> None:
+        session = decode_session(record.payload)
+        terms = terms_of(session)
+        self._begin(RunTerms() if terms is None else terms, session.uuid.replace("-", ""), session.seed)
+
+    def _decide_for(self, seat: int, action: Action) -> str:
+        """A strategy asks for something."""
+        if isinstance(action, Cancel):  # asked for as part of the upkeep at the end of this record
+            self.trading.ledger.want_cancel(action.client_order_id)
+            return ""
+        return self._decide(self._seats.seats[seat], action)
+
+    def _decide(self, seat: Seat | None, action: Action) -> str:
+        """A decision is taken; why it is refused, "" = it is not."""
+        name = "" if seat is None else seat.name
+        refused = self._refuse(seat, action) if isinstance(action, Place | Amend) else ""
+        number = self.decisions = self.decisions + 1
+        decisions = self._reaction.decisions
+        decisions.append(Decision(number, self._cause, len(decisions), name, action, refused))
+        if refused:
+            return refused
+        if isinstance(action, Place | Amend | Cancel):
+            order = self.trading.ledger.asked(number, action, name, self.now_ns)
+            if isinstance(action, Cancel):
+                self._news(News(order=order))
+        elif isinstance(action, Fetch) and seat is not None:
+            self._fetches[number] = seat, action.path
+        elif isinstance(action, Select):
+            self.selected = action.markets
+            self._seats.tell("on_selected", action.markets, but=seat)
+        return ""
+
+    def _refuse(self, seat: Seat | None, action: Place | Amend) -> str:
+        if not self.trading.is_started:
+            return "not started"
+        if seat is None or seat.failed:
+            return "the strategy has failed"
+        if action.count <= 0 or not 0 < action.price < 10_000:
+            return f"no order: {action.count} at {action.price}"
+        return self.health.halted or self.trading.risk.refuse(action)
+
+    def _message(self, step: Step) -> None:
+        message, change = step.message, step.change
+        if isinstance(message, Fill | UserOrder):
+            self._news(self.trading.message(message))
+            return
+        if isinstance(message, EventFeeUpdate):
+            self.reference.override(message)
+        elif isinstance(message, Subscribed) and message.channel == "fill":
+            self.trading.found()
+        if type(change) is not Change:
+            return
+        what, market = change.what, change.market
+        if what is ChangeKind.BOOK:
+            self._book(market)
+        elif what is ChangeKind.TRADE:
+            self._tell_market("on_trade", market, message)
+        elif what is ChangeKind.TICKER:
+            self._tell_market("on_ticker", market)
+        elif what is ChangeKind.LIFECYCLE:
+            assert isinstance(message, MarketLifecycle)
+            self.trading.life(message)
+            self._tell_market("on_lifecycle", market)
+        elif what is ChangeKind.POSITION:
+            self._seats.tell("on_position", market, market=market)
+
+    def _book(self, market: str) -> None:
+        window = self.window(market)
+        top = window.bid, window.bid_size, window.ask, window.ask_size
+        moved = self._tops.get(market) != top
+        if moved:
+            self._tops[market] = top
+        self._seats.book(market, window, top_moved=moved)
+
+    def _rest(self, record: Record) -> None:
+        fetched = read_answer(decode_rest(record.payload), self.now_ns)
+        if fetched is None:
+            return
+        self.reference.take(fetched)
+        for news in self.trading.answer(fetched):
+            self._news(news)
+        self._seats.tell("on_rest", fetched)
+
+    def _outcome(self, record: Record) -> None:
+        outcome = decode_outcome(record.payload)
+        for news in self.trading.outcome(outcome):
+            self._news(news)
+        seat, path = self._fetches.pop(outcome.decision, (None, ""))
+        if isinstance(outcome, Outcome) and outcome.done is not Done.DONE:
+            self._seats.call(seat, "on_failed", path)
+
+    def _control(self, control: Control) -> None:
+        if control.action == GO:
+            first = self._seats.seats[0].name
+            self.trading.begin(control.markets, first, self.now_ns)
+            self._look(Kind.CONTROL)
+            self._seats.tell("on_start")
+        elif control.action in (HOLD, "stop"):
+            self.trading.is_started = False
+            self.trading.pull()
+
+    def _news(self, news: News) -> None:
+        """Tell whom it concerns; of a fill first the order, so that whoever hears of it sees both."""
+        order, fill = news.order, news.fill
+        if order is not None:
+            seat = self._seats.named(order.strategy)
+            self._seats.call(seat, "on_order", order)
+            if fill is not None:
+                self._seats.call(seat, "on_fill", fill)
+        elif fill is not None:
+            self._seats.tell("on_fill", fill, market=fill.market)
+
+    def _lost(self, gap: Gap) -> None:
+        """Numbers tell of missing books alone; every other gap may have swallowed what concerns the account."""
+        if gap.reason == SEQUENCE:
+            return
+        self.trading.lost(gap.at_ns)
+        if gap.until_ns is not None and gap.reason in _HEARD_ON:
+            self.trading.found()
+
+    def _look(self, kind: int) -> None:
+        """See whether connection, exchange or limits are other than before; costly, so not at every frame."""
+        views = self.engine.connections.views()
+        now_ns = self.now_ns
+        self._alive = {v.number: None for v in views if v.is_open and now_ns - v.heard_ns <= STALL_NS}
+        before = self.health
+        halted = before.halted
+        if kind in _BEATS or kind == Kind.CONTROL:
+            halted = self.trading.risk.halt()
+        pause_ns = self.reference.pause_ns(now_ns) if kind in (Kind.REST, Kind.CONTROL, *_BEATS) else before.pause_ns
+        self.health = Health(
+            is_connected=bool(self._alive),
+            is_trading=self.reference.is_trading(),
+            pause_ns=pause_ns,
+            halted=halted,
+            is_started=self.trading.is_started,
+        )
+        if self.health != before:
+            if self.health.halted and not before.halted:
+                self.trading.pull()
+            self._seats.tell("on_health", self.health)
+
+    def _tell_market(self, hook: str, market: str, *more: Any) -> None:
+        self._seats.tell(hook, self.window(market), *more, market=market)
+
+    def _failed(self, seat: Seat) -> None:
+        self.trading.pull(seat.name)
+
+
+def wanted_markets(before: dict[str, None], action: Subscribe | Unsubscribe) -> dict[str, None]:
+    """The markets on the socket after a decision."""
+    if isinstance(action, Subscribe):
+        return before | dict.fromkeys(action.markets)
+    gone = dict.fromkeys(action.markets)
+    return {market: None for market in before if market not in gone}

@@ -1,0 +1,175 @@
+"""What is known of markets, series and the exchange beside prices: by REST answers, and by lifecycle messages since.
+
+Knows which source is the newer one. Must not know books or orders. Units as in core.answers.
+"""
+
+from typing import Final
+
+from core.answers.types import Event, ExchangeStatus, Market, Page, Schedule, Series
+from core.fees import ONE, FeeOverride, FeeTerms, FeeType, terms_in_force
+from core.fetched import Fetched
+from core.hours import next_pause
+from core.lifecycle import Phase
+from core.messages.types import EventFeeUpdate, PriceRange
+from core.store import MarketStateStore
+from core.ticks import ranges_of
+
+MAX_KEPT: Final = 65_536
+"""Markets, events and series kept, of each; the oldest are forgotten."""
+
+NOT_CHARGEABLE: Final = FeeTerms(FeeType.WITH_COMBO_MAKER_FEES, 2 * ONE)
+"""What fees are taken to be where nothing is known: dearer than any series that was seen."""
+
+_OPEN: Final = ("active", "open")
+
+
+class Reference:
+    """Facts by name; every method answers for what the tape has told so far."""
+
+    __slots__ = ("_events", "_markets", "_overrides", "_series", "_store", "schedule", "status")
+
+    def __init__(self, store: MarketStateStore) -> None:
+        self._store = store
+        self._markets: dict[str, Market] = {}
+        self._events: dict[str, Event] = {}
+        self._series: dict[str, Series] = {}
+        self._overrides: dict[str, FeeOverride] = {}
+        self.status: ExchangeStatus | None = None
+        self.schedule: Schedule | None = None
+
+    def take(self, fetched: Fetched) -> None:
+        """Learn from an answer."""
+        match fetched.value:
+            case Market() as market:
+                _put(self._markets, market.ticker, market)
+            case Event() as event:
+                self._event(event)
+            case Series() as series:
+                _put(self._series, series.ticker, series)
+            case ExchangeStatus() as status:
+                self.status = status
+            case Schedule() as schedule:
+                self.schedule = schedule
+            case Page(items=items):
+                for item in items:
+                    if isinstance(item, Market):
+                        _put(self._markets, item.ticker, item)
+                    elif isinstance(item, Event):
+                        self._event(item)
+            case _:
+                pass
+
+    def override(self, update: EventFeeUpdate) -> None:
+        """An event charges other fees from now on."""
+        _put(self._overrides, update.event_ticker, _override(update.fee_type, update.multiplier))
+
+    def market(self, ticker: str) -> Market | None:
+        """The market as REST told of it last."""
+        return self._markets.get(ticker)
+
+    def close_ns(self, ticker: str) -> int:
+        """When it closes (Unix ns), 0 = not known."""
+        told = self._store.lifecycle(ticker).close_ns
+        market = self._markets.get(ticker)
+        return told or (0 if market is None else market.close_ns)
+
+    def ranges(self, ticker: str) -> tuple[PriceRange, ...]:
+        """Bands of the prices it takes; empty = not known."""
+        life, market = self._store.lifecycle(ticker), self._markets.get(ticker)
+        for structure, ranges in (
+            (life.price_level_structure, life.price_ranges),
+            ("", ()) if market is None else (market.price_level_structure, market.price_ranges),
+        ):
+            try:
+                return ranges_of(structure, ranges)
+            except ValueError:
+                continue
+        return ()
+
+    def fees(self, ticker: str, now_ns: int) -> FeeTerms:
+        """What its trades are charged; where that is not known, more than is charged anywhere."""
+        market = self._markets.get(ticker)
+        event = None if market is None else self._events.get(market.event_ticker)
+        series_ticker = event.series_ticker if event is not None else ticker.partition("-")[0]
+        series = self._series.get(series_ticker)
+        terms = NOT_CHARGEABLE if series is None else _terms(series)
+        over = self._overrides.get(market.event_ticker if market is not None else "", FeeOverride())
+        waived = market is not None and now_ns < market.fee_waiver_until_ns
+        return terms_in_force(terms, over, waived=waived)
+
+    def series_of(self, ticker: str) -> str:
+        """The series of a market; by its event where that is known, else by its name."""
+        market = self._markets.get(ticker)
+        event = None if market is None else self._events.get(market.event_ticker)
+        return event.series_ticker if event is not None and event.series_ticker else ticker.partition("-")[0]
+
+    def knows_fees(self, ticker: str) -> bool:
+        """Whether the series's fees were told."""
+        return self.series_of(ticker) in self._series
+
+    def is_open(self, ticker: str, now_ns: int) -> bool:
+        """Whether it trades now, as far as told: by lifecycle messages since, else by REST; not known = no."""
+        life, market = self._store.lifecycle(ticker), self._markets.get(ticker)
+        close_ns = self.close_ns(ticker)
+        if close_ns and now_ns >= close_ns:
+            return False
+        if life.phase in (Phase.ACTIVE, Phase.INACTIVE, Phase.DETERMINED, Phase.SETTLED):
+            return life.phase is Phase.ACTIVE
+        if market is None or market.status not in _OPEN:
+            open_ns = life.open_ns or (0 if market is None else market.open_ns)
+            return 0 < open_ns <= now_ns and (market is None or market.status in ("initialized", "unopened"))
+        return True
+
+    def is_trading(self, exchange_index: int = 0) -> bool:
+        """Whether the exchange takes orders, as far as it said; not known = yes."""
+        status = self.status
+        if status is None:
+            return True
+        shard = next((s for s in status.shards if s[0] == exchange_index), None)
+        return status.is_exchange_active and status.is_trading_active and (shard is None or (shard[1] and shard[2]))
+
+    def pause_ns(self, now_ns: int) -> int:
+        """When the next scheduled pause begins (Unix ns), or the present one began; 0 = none is known."""
+        pause = next_pause(self.schedule, now_ns)
+        return 0 if pause is None else pause.from_ns
+
+    def _event(self, event: Event) -> None:
+        _put(self._events, event.event_ticker, event)
+        for market in event.markets:
+            _put(self._markets, market.ticker, market)
+        if event.fee_type is not None or event.fee_multiplier is not None:
+            _put(self._overrides, event.event_ticker, _override(event.fee_type, event.fee_multiplier))
+
+
+T = dict[str, Market] | dict[str, Event] | dict[str, Series] | dict[str, FeeOverride]
+
+
+def _put(kept: T, name: str, value: object) -> None:
+    if name not in kept and len(kept) >= MAX_KEPT:
+        del kept[next(iter(kept))]
+    kept[name] = value  # type: ignore[assignment]  # the callers pair them
+
+
+def _terms(series: Series) -> FeeTerms:
+    try:
+        fee_type = FeeType(series.fee_type)
+    except ValueError:
+        return NOT_CHARGEABLE
+    multiplier = _multiplier(series.fee_multiplier)
+    return NOT_CHARGEABLE if multiplier is None or fee_type is FeeType.FLAT else FeeTerms(fee_type, multiplier)
+
+
+def _override(fee_type: str | None, multiplier: str | None) -> FeeOverride:
+    try:
+        known = None if fee_type is None else FeeType(fee_type)
+    except ValueError:
+        known = NOT_CHARGEABLE.fee_type
+    return FeeOverride(known, None if multiplier is None else _multiplier(multiplier))
+
+
+def _multiplier(text: str) -> int | None:
+    """In 1/10,000, from a decimal text."""
+    whole, _, fraction = text.partition(".")
+    if not whole.isdecimal() or (fraction and not fraction.isdecimal()) or len(whole) > 4:
+        return None
+    return int(whole) * ONE + int(fraction[:4].ljust(4, "0") or 0)
