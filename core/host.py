@@ -109,7 +109,8 @@ class Host:
 
     def progress(self, stepped: int) -> Progress:
         """The payload of a PROGRESS now."""
-        return Progress(stepped, self.decisions, self.trading.day, self.trading.risk.realized)
+        risk = self.trading.risk
+        return Progress(stepped, self.decisions, self.trading.day, risk.realized, risk.is_halted)
 
     def window(self, market: str) -> Window:
         """Sight of a market."""

@@ -15,11 +15,14 @@ from core.orders import Ledger, OwnOrder
 class Risk:
     """The gate that every Place and Amend passes. `worth`: what a position would bring at once (money)."""
 
-    __slots__ = ("_holdings", "_ledger", "_limits", "_worth", "earlier_pnl")
+    __slots__ = ("_holdings", "_ledger", "_limits", "_worth", "earlier_pnl", "is_halted")
 
     def __init__(
-        self, limits: RiskLimits, ledger: Ledger, holdings: Holdings, worth: Callable[[Holding], int], earlier_pnl: int
-    ) -> None:
+        self, limits: RiskLimits, ledger: Ledger, holdings: Holdings, worth: Callable[[Holding], int], earlier_pnl: int,
+        *, is_halted: bool = False,
+    ) -> None:  # fmt: skip
+        """earlier_pnl, is_halted: of earlier sessions of the same day."""
+        self.is_halted = is_halted
         self._limits = limits
         self._ledger = ledger
         self._holdings = holdings
@@ -38,9 +41,16 @@ class Risk:
         return self.realized + open_pnl
 
     def halt(self) -> str:
-        """Why nothing may be placed at all, "" = it may."""
-        pnl, most = self.day_pnl, self._limits.day_loss
-        return f"lost {format_money(-pnl)} today, the limit is {format_money(most)}" if pnl <= -most else ""
+        """Why nothing may be placed at all, "" = it may. Once the day's limit was reached, that holds for the day."""
+        self.is_halted = self.is_halted or self.day_pnl <= -self._limits.day_loss
+        return (
+            f"the day's loss has reached its limit of {format_money(self._limits.day_loss)}" if self.is_halted else ""
+        )
+
+    def begin_day(self) -> None:
+        """A new day: nothing is lost yet, what is held counts at what it cost."""
+        self.earlier_pnl = -self._holdings.realized
+        self.is_halted = False
 
     def refuse(self, action: Place | Amend) -> str:
         """Why this order would break a limit, "" = it would not. Amending counts both forms of the order."""

@@ -19,6 +19,7 @@ from core.answers.types import Balance, FillAnswer, OrderAnswer, Page, PositionA
 from core.fetched import Fetched
 from core.holdings import Execution, Holding, Holdings
 from core.messages.types import Fill, MarketLifecycle, Side, UserOrder
+from core.money import DOLLAR
 from core.orders import Ledger, OrderState, OwnOrder
 from core.risk import Risk
 from core.store import MarketStateStore
@@ -51,7 +52,7 @@ class Trading:
     """One session's trading. started: orders are taken. paper: see RunTerms."""
 
     __slots__ = (
-        "_asked_ns", "_cancelled_ns", "_listed", "_lost_ns", "_store", "_terms", "_to_ask", "day", "holdings",
+        "_asked_ns", "_cancelled_ns", "_listed", "_lost_ns", "_marks", "_store", "_terms", "_to_ask", "day", "holdings",
         "is_started", "ledger", "risk",
     )  # fmt: skip
 
@@ -62,24 +63,29 @@ class Trading:
         self.holdings = Holdings()
         self.day = now_ns // DAY_NS
         earlier = terms.day_pnl if terms.day == self.day else 0
-        self.risk = Risk(terms.limits, self.ledger, self.holdings, self.worth, earlier)
+        is_halted = terms.halted and terms.day == self.day
+        self.risk = Risk(
+            terms.limits,
+            self.ledger,
+            self.holdings,
+            self.worth,
+            earlier,
+            is_halted=terms.halted and terms.day == self.day,
+        )
         self.is_started = False
         if terms.paper:
             self.holdings.start(terms.paper_cash)
         self._listed: dict[str, OrderAnswer] = {}
+        self._marks: dict[str, tuple[int, int]] = {}
         self._to_ask: dict[Fetch, None] = {}
         self._asked_ns: dict[str, int] = {}
         self._cancelled_ns: dict[str, int] = {}
         self._lost_ns = 0
 
     def worth(self, held: Holding) -> int:
-        """What a position would bring at once: at the best bid for what is held, nothing where nobody bids."""
-        if not held.position:
-            return 0
-        view = self._store.window(held.market, 0)
-        if held.position > 0:
-            return held.position * (view.bid or 0)
-        return -held.position * (0 if view.ask is None else 10_000 - view.ask)
+        """What a position would bring at the last best bid for what is held; nothing where nobody ever bid."""
+        bid, ask = self._marks.get(held.market, (0, DOLLAR))
+        return held.position * bid if held.position > 0 else -held.position * (DOLLAR - ask)
 
     def begin(self, adopted: tuple[str, ...], strategy: str, now_ns: int) -> None:
         """Take orders from now on; those adopted are the strategy's."""
@@ -168,6 +174,7 @@ class Trading:
         asked: list[Cancel | Fetch] = []
         if is_beat:
             self._roll_day(now_ns)
+            self._mark()
             self._review(now_ns)
             self._cancelled_ns = {k: v for k, v in self._cancelled_ns.items() if now_ns - v < RETRY_NS}
         for order in self.ledger.live():
@@ -247,11 +254,22 @@ class Trading:
         if fetched.why.startswith("decision ") and self.is_started:
             self._to_ask[more] = None
 
+    def _mark(self) -> None:
+        """Note the best prices of what is held, where there are any; an empty or doubtful book is no price."""
+        for held in self.holdings.all():
+            window = self._store.window(held.market, 0)
+            if held.position and window.is_trusted:
+                bid, ask = self._marks.get(held.market, (0, DOLLAR))
+                self._marks[held.market] = (
+                    bid if window.bid is None else window.bid,
+                    ask if window.ask is None else window.ask,
+                )
+
     def _roll_day(self, now_ns: int) -> None:
         day = now_ns // DAY_NS
         if day != self.day:
             self.day = day
-            self.risk.earlier_pnl = -self.holdings.realized
+            self.risk.begin_day()
 
 
 def _about(order: OwnOrder) -> Fetch:
