@@ -6,7 +6,7 @@ where records come from nor what is done with decisions. A SESSION begins everyt
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from core.actions import (
     GO,
@@ -228,13 +228,13 @@ class Host:
         if what is ChangeKind.BOOK:
             self._book(market)
         elif what is ChangeKind.TRADE:
-            self._tell_market("on_trade", market, message)
+            self._seats.tell("on_trade", self.window(market), message, market=market)
         elif what is ChangeKind.TICKER:
-            self._tell_market("on_ticker", market)
+            self._seats.tell("on_ticker", self.window(market), market=market)
         elif what is ChangeKind.LIFECYCLE:
             assert isinstance(message, MarketLifecycle)
             self.trading.life(message)
-            self._tell_market("on_lifecycle", market)
+            self._seats.tell("on_lifecycle", self.window(market), market=market)
         elif what is ChangeKind.POSITION:
             self._seats.tell("on_position", market, market=market)
 
@@ -298,24 +298,19 @@ class Host:
         now_ns = self.now_ns
         self._alive = {v.number: None for v in views if v.is_open and now_ns - v.heard_ns <= STALL_NS}
         before = self.health
-        halted = before.halted
-        if kind in _BEATS or kind == Kind.CONTROL:
-            halted = self.trading.risk.halt()
-        pause_ns = self.reference.pause_ns(now_ns) if kind in (Kind.REST, Kind.CONTROL, *_BEATS) else before.pause_ns
+        is_beat = kind in _BEATS or kind == Kind.CONTROL
+        knows_more = is_beat or kind == Kind.REST
         self.health = Health(
             is_connected=bool(self._alive),
             is_trading=self.reference.is_trading(),
-            pause_ns=pause_ns,
-            halted=halted,
+            pause_ns=self.reference.pause_ns(now_ns) if knows_more else before.pause_ns,
+            halted=self.trading.risk.halt() if is_beat else before.halted,
             is_started=self.trading.is_started,
         )
         if self.health != before:
             if self.health.halted and not before.halted:
                 self.trading.pull()
             self._seats.tell("on_health", self.health)
-
-    def _tell_market(self, hook: str, market: str, *more: Any) -> None:
-        self._seats.tell(hook, self.window(market), *more, market=market)
 
     def _failed(self, seat: Seat) -> None:
         self.trading.pull(seat.name)

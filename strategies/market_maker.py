@@ -5,7 +5,6 @@ to change, or its life to be prolonged. Prices, positions, fills and orders come
 socket is switched off or, if that is allowed, where its book cannot be used. Must not know how orders are carried out.
 """
 
-from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 import msgspec
@@ -21,6 +20,7 @@ from core.orders import OrderState, OwnOrder
 from core.strategy import Params, Strategy
 from core.times import SECOND_NS
 from core.window import Window
+from strategies.doubts import Quoted, needs_fresh, why_not
 from strategies.quoting import NONE, Quote, Shape, Top, quotes, without_own
 from strategies.regime import FIFTEEN_MINUTES, SLOW, Detector, Regime
 
@@ -78,21 +78,6 @@ class MakerParams(Params, frozen=True):
     rest_every_s: Seconds = 2
 
 
-@dataclass(slots=True)
-class _Seat:
-    """One market that is quoted. frozen: why it is not quoted now, "" = it is. fresh_ns: a book older is not used."""
-
-    market: str
-    detector: Detector
-    frozen: str = "new"
-    fresh_ns: int = 0
-    quoted_ns: int = 0
-    is_due: bool = False
-    not_before_ns: dict[BookSide, int] = field(default_factory=dict)
-    asked_ns: dict[str, int] = field(default_factory=dict)
-    source: str = ""
-
-
 class MarketMaker(Strategy):
     """See the module."""
 
@@ -101,7 +86,7 @@ class MarketMaker(Strategy):
     def __init__(self, params: MakerParams) -> None:
         super().__init__(params)
         self.params: MakerParams = params
-        self._seats: dict[str, _Seat] = {}
+        self._seats: dict[str, Quoted] = {}
         self._leaving: dict[str, None] = {}
 
     def markets(self) -> tuple[str, ...] | None:
@@ -197,13 +182,13 @@ class MarketMaker(Strategy):
         come = [market for market in chosen if market not in self._seats]
         for market in come:
             self._leaving.pop(market, None)
-            self._seats[market] = _Seat(market, Detector(SLOW if self.params.slow else FIFTEEN_MINUTES))
+            self._seats[market] = Quoted(market, Detector(SLOW if self.params.slow else FIFTEEN_MINUTES))
         if come and self.params.markets and self.params.use_websocket:
             ctx.subscribe(*come)
         for market in come:
             self._learn(ctx, self._seats[market])
 
-    def _learn(self, ctx: Context, seat: _Seat) -> None:
+    def _learn(self, ctx: Context, seat: Quoted) -> None:
         """Ask for what has to be known before a market is quoted, and for its book where that comes by REST."""
         facts = ctx.reference
         if facts.market(seat.market) is None:
@@ -215,12 +200,12 @@ class MarketMaker(Strategy):
         if needs_rest or not self.params.use_websocket:
             self._ask(ctx, seat, f"/markets/{seat.market}/orderbook", self.params.rest_every_s * SECOND_NS)
 
-    def _ask(self, ctx: Context, seat: _Seat, path: str, every_ns: int) -> None:
+    def _ask(self, ctx: Context, seat: Quoted, path: str, every_ns: int) -> None:
         if ctx.now_ns - seat.asked_ns.get(path, -every_ns) >= every_ns:
             seat.asked_ns[path] = ctx.now_ns
             ctx.fetch(path)
 
-    def _listen(self, ctx: Context, seat: _Seat) -> None:
+    def _listen(self, ctx: Context, seat: Quoted) -> None:
         """Tell the detector what is not told by prices: that the connection lives, and whether the market is fit."""
         now_ns = ctx.now_ns
         if self.params.use_websocket:
@@ -230,9 +215,9 @@ class MarketMaker(Strategy):
             if not flaw:
                 seat.detector.on_heard(now_ns)
 
-    def _soon(self, ctx: Context, seat: _Seat) -> None:
+    def _soon(self, ctx: Context, seat: Quoted) -> None:
         """Quote, unless that will be done anyway as soon as the pace allows it and nothing speaks against waiting."""
-        if not seat.is_due or self._why_not(ctx, seat) != seat.frozen:
+        if not seat.is_due or why_not(ctx, seat, self.params) != seat.frozen:
             self._quote(ctx, seat)
 
     def _at_once(self, ctx: Context, market: str) -> None:
@@ -240,12 +225,12 @@ class MarketMaker(Strategy):
         if seat is not None:
             self._quote(ctx, seat)
 
-    def _quote(self, ctx: Context, seat: _Seat) -> None:
+    def _quote(self, ctx: Context, seat: Quoted) -> None:
         """Have in the market what is to be there."""
-        why = self._why_not(ctx, seat)
+        why = why_not(ctx, seat, self.params)
         if why != seat.frozen:
             if why and not seat.frozen:
-                seat.fresh_ns = ctx.now_ns if _needs_fresh(why) else seat.fresh_ns
+                seat.fresh_ns = ctx.now_ns if needs_fresh(why) else seat.fresh_ns
             if not seat.frozen or not why:  # one reason after another is no news
                 ctx.say(f"quotes pulled: {why}" if why else "quoting", seat.market)
             seat.frozen = why
@@ -263,15 +248,15 @@ class MarketMaker(Strategy):
             top,
             self._shape(ctx, seat),
             ctx.account.position(seat.market),
-            ctx.reference.fees(seat.market, ctx.now_ns),
-            ctx.reference.ranges(seat.market),
-            ctx.now_ns,
+            terms=ctx.reference.fees(seat.market, ctx.now_ns),
+            ranges=ctx.reference.ranges(seat.market),
+            now_ns=ctx.now_ns,
         )
         seat.quoted_ns, seat.is_due = ctx.now_ns, False
         for side, quote in zip(_SIDES, wanted, strict=True):
             self._have(ctx, seat, side, quote)
 
-    def _shape(self, ctx: Context, seat: _Seat) -> Shape:
+    def _shape(self, ctx: Context, seat: Quoted) -> Shape:
         params = self.params
         half_spread = params.half_spread
         if seat.source == "rest":
@@ -280,7 +265,7 @@ class MarketMaker(Strategy):
             half_spread = half_spread * params.volatile_pct // 100
         return Shape(half_spread, params.edge, params.skew, params.size, params.max_position)
 
-    def _have(self, ctx: Context, seat: _Seat, side: BookSide, quote: Quote) -> None:
+    def _have(self, ctx: Context, seat: Quoted, side: BookSide, quote: Quote) -> None:
         """Have this quote rest on a side: leave, renew, amend, place or cancel."""
         orders = [order for order in ctx.account.orders(seat.market) if order.side is side]
         if quote == NONE:
@@ -330,46 +315,6 @@ class MarketMaker(Strategy):
             None if ask is None else ask[0], 0 if ask is None else ask[1],
         )  # fmt: skip
 
-    def _why_not(self, ctx: Context, seat: _Seat) -> str:
-        """Why the market is not to be quoted now, "" = it is."""
-        params, now_ns, facts, market = self.params, ctx.now_ns, ctx.reference, seat.market
-        health = ctx.health
-        if health.why and not (health.why == "not connected" and (params.rest_quotes or not params.use_websocket)):
-            return health.why
-        if health.pause_ns and now_ns >= health.pause_ns - params.pause_s * SECOND_NS:
-            return "a pause is near"
-        known = facts.market(market)
-        if known is None or not facts.ranges(market):
-            return "its facts are not known"
-        if not facts.is_open(market, now_ns):
-            return "it is not open"
-        close_ns = facts.close_ns(market)
-        if close_ns and now_ns >= close_ns - params.close_s * SECOND_NS:
-            return "its close is near"
-        if ctx.account.day_pnl <= -params.max_loss:
-            return "lost enough today"
-        if ctx.account.is_disputed(market):
-            return "the position is disputed"
-        return self._unfit(ctx, seat)
-
-    def _unfit(self, ctx: Context, seat: _Seat) -> str:
-        """Why there is no price to go by; chooses the source of prices."""
-        params, now_ns, window = self.params, ctx.now_ns, ctx.market(seat.market)
-        flaw = ctx.flaw(seat.market) if params.use_websocket else "switched off"
-        if not flaw and window.book_ns <= seat.fresh_ns:
-            flaw = "no fresh book"
-        if not flaw:
-            seat.source = "ws"
-            reading = seat.detector.at(now_ns)
-            return f"frozen: {reading.cause.value}" if reading.regime is Regime.FROZEN else ""
-        if params.use_websocket and not params.rest_quotes:
-            return flaw
-        rest = window.rest
-        if rest is None or now_ns - rest.now_ns > 3 * params.rest_every_s * SECOND_NS:
-            return f"{flaw}, and no book by REST"
-        seat.source = "rest"
-        return ""
-
 
 def _resize(order: OwnOrder, quote: Quote) -> bool:
     """Whether the size has to change: too much always, too little when half of it is gone."""
@@ -379,8 +324,3 @@ def _resize(order: OwnOrder, quote: Quote) -> bool:
 def _half_life_ns(order: OwnOrder) -> int:
     """Half of the life it was given last."""
     return max(order.expires_ns - order.asked_ns, 0) // 2
-
-
-def _needs_fresh(why: str) -> bool:
-    """Whether what was known before is of no use after this."""
-    return why in ("not connected", "the exchange is paused", "a pause is near", "silent", "untrusted")

@@ -71,7 +71,7 @@ def fee_per_contract(terms: FeeTerms, price: int, now_ns: int) -> int:
 
 
 def quotes(
-    top: Top, shape: Shape, position: int, terms: FeeTerms, ranges: tuple[PriceRange, ...], now_ns: int
+    top: Top, shape: Shape, position: int, *, terms: FeeTerms, ranges: tuple[PriceRange, ...], now_ns: int
 ) -> tuple[Quote, Quote]:
     """The bid and the offer to have in the market; NONE where there is none.
 
