@@ -44,9 +44,9 @@ class Terms(Protocol):
 class Quoted:
     """One market that is quoted, and what is remembered of it.
 
-    frozen: why it is not quoted now, "" = it is. fresh_ns: a book that has not changed since is not used. quoted_ns: when
-    it was quoted last; is_due: a timer will quote it anew. not_before_ns: when a side is tried again. asked_ns: when each
-    path was asked for last. source: of the prices in use, ws or rest.
+    frozen: why it is not quoted now, "" = it is. fresh_ns: a book that has not changed since is not used. quoted_ns:
+    when it was quoted last; is_due: a timer will quote it anew. not_before_ns: when a side is tried again. asked_ns:
+    when each path was asked for last. source: of the prices in use, ws or rest.
     """
 
     market: str
