@@ -5,6 +5,7 @@ run is wired: recorder, strategies, venue. Heavy imports happen inside the comma
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from capture.daemon import CaptureOptions, Daemon
     from capture.environments import Environment
     from capture.reporting import Reporter
+    from capture.status import Watcher
     from capture.trading.desk import TradeOptions, TradingDesk
     from core.actions import RiskLimits, RunTerms, StrategySpec
     from core.strategy import Strategy
@@ -210,7 +212,11 @@ def capture_options(
 
 
 def make_daemon(
-    options: "TradeOptions", capture: "CaptureOptions", credentials: Any, reporter: "Reporter"
+    options: "TradeOptions",
+    capture: "CaptureOptions",
+    credentials: Any,
+    reporter: "Reporter",
+    watchers: "Sequence[Watcher]" = (),
 ) -> "tuple[Daemon, TradingDesk]":
     """A recorder with strategies beside it."""
     from capture.daemon import Daemon
@@ -222,7 +228,7 @@ def make_daemon(
     load = loader(options.terms)
     paper = PaperVenue(options.terms.order_life_s) if options.terms.paper else None
     desk = TradingDesk(options, capture.tape, lambda: Host(Engine(), load), paper)
-    return Daemon(capture, credentials, reporter, companion=desk), desk
+    return Daemon(capture, credentials, reporter, watchers, companion=desk), desk
 
 
 def loader(terms: "RunTerms") -> Any:
