@@ -117,7 +117,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of OUTCOME: what became of a decision.
 
     status: HTTP status, 0 = none. code, reason: the exchange's own word, and a sentence. order_id, filled, remaining:
-    of an order that was placed, amended or cancelled (filled, remaining -1 = not said).
+    of an order that was placed, amended or cancelled (-1 = not said). remaining: what rests of it; of one that was
+    cancelled, what rested of it until then: by how much it was reduced.
     """
 
     decision: int

@@ -24,10 +24,13 @@ class Desk(Protocol):
     """What a context needs of the host."""
 
     now_ns: int
-    health: Health
     selected: tuple[str, ...]
     reference: Reference
     order_life_ns: int
+
+    @property
+    def health(self) -> Health:
+        """What concerns all markets at once."""
 
     def window(self, market: str) -> Window:
         """Sight of a market."""
@@ -147,14 +150,19 @@ class Context:
         return "" if self._do(order) else key
 
     def amend(self, order: OwnOrder, price: int, remaining: int) -> bool:
-        """Have an order be this, `remaining` contracts of it left to fill, and live on; False = refused, or busy."""
-        if order.asked or not order.order_id:
+        """Have an order be this, `remaining` contracts of it left to fill, and live on; False = refused, or busy.
+
+        Busy: something is under way with it as it is now, however old `order` is, or it is to be cancelled, or over.
+        """
+        now = self.account.order(order.client_order_id)
+        if now is None or not now.is_live or now.asked or now.wants_cancel or not now.order_id:
             return False
-        return not self._do(amended(order, price, remaining, self._expires_s(0)))
+        return not self._do(amended(now, price, remaining, self._expires_s(0)))
 
     def renew(self, order: OwnOrder) -> bool:
         """Have it live on as it is, at its place in the queue; False = refused, or busy."""
-        return self.amend(order, order.price, order.remaining)
+        now = self.account.order(order.client_order_id)
+        return now is not None and self.amend(now, now.price, now.remaining)
 
     def cancel(self, order: OwnOrder) -> None:
         """Cancel it, at once or as soon as what is under way is answered; asked again until it is known to be over."""

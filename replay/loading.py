@@ -4,6 +4,7 @@ Knows importing. Must not know any strategy: which short name means which path, 
 """
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping
@@ -62,20 +63,37 @@ def code_of(kind: type[Strategy]) -> str:
 
 
 def _module(where: str, path: str) -> Any:
-    name = where
-    if where.endswith(".py"):
-        file = Path(where)
-        if not file.is_file():
-            raise ConfigError(f"{path}: there is no file {where}")
-        name = file.stem
-        directory = str(file.parent.resolve())
-    else:
-        directory = str(Path.cwd())
-    if directory not in sys.path:
-        sys.path.insert(0 if where.endswith(".py") else len(sys.path), directory)
     try:
-        return importlib.import_module(name)
+        if where.endswith(".py"):
+            return _from_file(Path(where), path)
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        return importlib.import_module(where)
+    except ConfigError:
+        raise
     except ModuleNotFoundError as error:
         raise ConfigError(f"{path}: there is no module {error.name!r} here or installed") from error
     except Exception as error:  # whatever a user's module does
         raise ConfigError(f"{path}: importing it raised {type(error).__name__}: {error}") from error
+
+
+def _from_file(file: Path, path: str) -> Any:
+    """The module in a file, under a name that no other file and no package has; its neighbours can be imported."""
+    if not file.is_file():
+        raise ConfigError(f"{path}: there is no file {file}")
+    file = file.resolve()
+    name = f"{file.stem}_{sha256(str(file).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
