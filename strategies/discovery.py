@@ -91,5 +91,8 @@ def best_traded(found: Mapping[str, int], kept: Mapping[str, bool], most: int) -
     kept: those that are watched already, True = selected. A selected one stays; a watched one makes room only for what
     trades more than twice as much, so that markets near the limit do not come and go.
     """
-    ranked = sorted((not kept.get(name, False), -(volume << (name in kept)), name) for name, volume in found.items())
-    return tuple(sorted(name for _, _, name in ranked[:most]))
+    ranked = sorted(
+        (not kept.get(name, False), -(volume << (name in kept)), name not in kept, name)
+        for name, volume in found.items()
+    )
+    return tuple(sorted(entry[-1] for entry in ranked[:most]))

@@ -224,13 +224,14 @@ class Scanner(Strategy):
 
     def _tell(self, ctx: Context) -> None:
         """Say when REST begins to stand in, and when it no longer does."""
-        by_rest = [sight for sight in self._sights.values() if sight.source is Source.REST]
-        if self._terms.use_websocket and bool(by_rest) != self._has_told:
-            self._has_told = bool(by_rest)
-            why = (
-                f"REST stands in for {len(by_rest)} markets: {by_rest[0].flaw}" if by_rest else "all by WebSocket again"
-            )
-            ctx.say(why)
+        by_rest = [s for s in self._sights.values() if s.source is Source.REST and s.flaw not in ("", "stale")]
+        if not self._terms.use_websocket or bool(by_rest) == self._has_told:
+            return
+        self._has_told = bool(by_rest)
+        if by_rest:
+            ctx.say(f"REST stands in for {len(by_rest)} markets: {by_rest[0].flaw}")
+        else:
+            ctx.say("WebSocket data is well again")
 
     def _ask(self, ctx: Context) -> None:
         """Make the next request if it may be made; the purposes take turns, so that none starves another."""

@@ -1,18 +1,22 @@
 """Strategies on a tape that grows in memory: a host, its records, and the replay that must give the same decisions."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
+from strategy_rest import UNANSWERED, Asked, outcome_of, rest_record
 
-from core.actions import Action, Decision, RunTerms, StrategySpec, decode_decision
+from core.actions import GO, Action, Decision, Fetch, RunTerms, StrategySpec, Tick, decode_decision
 from core.engine import Engine, Step
 from core.host import Host
-from core.records import Kind, Record, Session, encode_payload
+from core.records import Control, Kind, Record, Session, decode_session, encode_payload
 from core.strategy import Strategy, params_json, read_params
+from core.timeline import Timeline
 from core.times import SECOND_NS
+from replay.exchange.port import RestAnswer
 
 START_NS: Final = 1_795_420_800 * SECOND_NS
+SESSION: Final = Session("5eed0000-0000-4000-8000-000000000001", "demo", seed=1)
 
 
 class Cast(NamedTuple):
@@ -66,10 +70,10 @@ class Run:
         self._carry_out = carry_out
         self._casts = casts
 
-    def begin(self, terms: RunTerms | None = None, seed: int = 1) -> Record:
+    def begin(self, terms: RunTerms | None = None, session: Session = SESSION) -> Record:
         """The SESSION that names these strategies."""
         terms = msgspec.structs.replace(terms or RunTerms(), strategies=tuple(cast.spec for cast in self._casts))
-        session = Session("5eed0000-0000-4000-8000-000000000001", "demo", seed=seed, run=msgspec.to_builtins(terms))
+        session = msgspec.structs.replace(session, run=msgspec.to_builtins(terms))
         return self.record(Kind.SESSION, encode_payload(session))
 
     def record(self, kind: int, payload: bytes, connection: int = 0) -> Record:
@@ -107,3 +111,46 @@ class Run:
             for d in self.decisions
             if isinstance(d.action, kind) and not d.refused and strategy in ("", d.strategy)
         ]
+
+
+Answer: TypeAlias = Callable[[Run, Fetch], bytes | None]
+
+
+def over(records: Iterable[Record], casts: Sequence[Cast], answer: Answer) -> Iterator[Run]:
+    """Run strategies over what was recorded without them; yields the run after each record and each tick.
+
+    Records keep their time and order, ticks come when timers are due, GO comes first. answer: what the exchange says to
+    a Fetch, at once; None = nothing. Whatever else is decided is not carried out: the recording is as it is.
+    """
+    timeline, todo, run = Timeline(), list[Decision](), None
+    for record in records:
+        now_ns = timeline.advance(record)
+        if record.kind == Kind.SESSION:
+            run = Run(Engine(), casts, todo.append, start_ns=now_ns)
+            began = run.begin(session=decode_session(record.payload))
+            run.react(began, run.engine.step(began))
+            run.put(Kind.CONTROL, encode_payload(Control(GO)))
+        else:
+            assert run is not None, "a recording begins with its session"
+            while 0 < run.host.next_wake_ns <= now_ns:
+                run.now_ns = max(run.now_ns, run.host.next_wake_ns)
+                run.put(Kind.TICK, encode_payload(Tick(run.now_ns)))
+                _fetch(run, todo, answer)
+                yield run
+            run.now_ns = now_ns
+            run.put(record.kind, record.payload, record.connection)
+        _fetch(run, todo, answer)
+        yield run
+
+
+def _fetch(run: Run, todo: list[Decision], answer: Answer) -> None:
+    """Answer what was fetched, and what is fetched because of that."""
+    while todo:
+        decision = todo.pop(0)
+        if not isinstance(decision.action, Fetch):
+            continue
+        path, params = decision.action.path, decision.action.params
+        body = answer(run, decision.action)
+        found = UNANSWERED if body is None else RestAnswer(200, body)
+        run.put(Kind.REST, rest_record(Asked("GET", path, params), found, f"decision {decision.number}"))
+        run.put(Kind.OUTCOME, encode_payload(outcome_of(decision.number, "GET", found)))
