@@ -15,6 +15,7 @@ import typer
 import tapedeck_exchange
 import tapedeck_live
 import tapedeck_run
+import tapedeck_strategies
 import tapedeck_tapes
 import tapedeck_upkeep
 from core.errors import TapedeckError
@@ -122,7 +123,7 @@ def _record(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable
     say(f"2. recorded  {status.frames:,} frames of {status.markets} markets in {seconds:g} s, tape sealed")
 
 
-for group in (tapedeck_live, tapedeck_run, tapedeck_exchange, tapedeck_tapes, tapedeck_upkeep):
+for group in (tapedeck_live, tapedeck_run, tapedeck_strategies, tapedeck_exchange, tapedeck_tapes, tapedeck_upkeep):
     app.registered_commands += group.app.registered_commands
 
 
