@@ -44,7 +44,7 @@ class Desk:
 
     def run(self, *arguments: object, code: int = 0) -> forked.Ended:
         """A command in a process of its own."""
-        done = forked.run([*map(str, arguments)], self.place)
+        done = forked.run(*map(str, arguments), place=self.place)
         assert done.returncode == code, done.stderr.decode()
         assert b"Traceback" not in done.stderr
         return done
