@@ -69,14 +69,12 @@ def refused(files: Sequence[Path], out: Path, options: ImportOptions | None = No
     "name",
     [
         "gold15m/101900-00/2026-08-10.ndjson.gz",
-        "gold15m/102030-30/2026-08-11.ndjson.gz",
-        "gold15m/102115-15/2026-08-11.ndjson.gz",
         "btc15m/short-30s.jsonl.gz",
-        "btc15m/outage-22s.jsonl.gz",
         "hourly-btc/kalshi_ws_frames.jsonl",
     ],
 )
 def test_a_real_recording_becomes_a_whole_tape_with_its_frames(name: str, tmp_path: Path) -> None:
+    """One of each dialect; tests/test_websocket_integration.py holds all recordings against their frames."""
     report = import_recording([TAPES / name], tmp_path / "tape")
     records = records_of(tmp_path / "tape")
     frames = frames_of(TAPES / name)
