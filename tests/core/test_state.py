@@ -262,7 +262,7 @@ print(digest(engine))
 @needs_tapes
 def test_a_recording_gives_one_digest_under_every_hash_seed() -> None:
     digests = set()
-    for seed in ("0", "1", "2", "77", "random"):
+    for seed in ("0", "1", "random"):
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
         run = subprocess.run(
             [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True

@@ -61,7 +61,7 @@ def test_a_real_recording_comes_back_byte_for_byte(name: str, tmp_path: Path) ->
 
 @needs_tapes
 def test_files_come_back_one_after_the_other(tmp_path: Path) -> None:
-    files = sorted((TAPES / "gold15m").glob("*/*.gz")) + sorted((TAPES / "channels").glob("*_*"))
+    files = sorted((TAPES / "gold15m").glob("102[0]*/*.gz")) + sorted((TAPES / "channels").glob("*_*"))
     text, _ = round_trip(tmp_path, *files)
     assert text == b"".join(text_of(path) for path in [files[-1], *files[:-1]])
 
