@@ -4,14 +4,16 @@ What a command does is the same as from a shell, and so are its signals and its 
 and not most of a second. What a start itself promises is for tests that start a shell's way.
 """
 
+import contextlib
 import io
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -121,13 +123,30 @@ def call(work: Callable[..., Any], *arguments: Any) -> int:
     return code
 
 
+@contextlib.contextmanager
+def started(
+    arguments: list[str], place: Path, variables: dict[str, str], *outputs: Connection
+) -> Iterator[ForkServerProcess]:
+    """A command that writes to these: standard output and error, which are closed here. It is killed at the end."""
+    process = _CONTEXT.Process(target=_command, args=(arguments, place, variables, False, *outputs))
+    process.start()
+    for output in outputs:
+        output.close()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
 def _stream(reading: Any) -> io.BufferedReader:
     number = os.dup(reading.fileno())
     reading.close()
     return os.fdopen(number, "rb")
 
 
-def _command(arguments: tuple[str, ...], place: Path, variables: dict[str, str], often: bool, *ends: Any) -> None:
+def _command(arguments: Sequence[str], place: Path, variables: dict[str, str], often: bool, *ends: Any) -> None:
     os.chdir(place)
     os.environ.clear()
     os.environ.update(variables)
