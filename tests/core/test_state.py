@@ -26,7 +26,7 @@ from deck import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tapes import needs_tapes
+from tapes import but_the_longest, needs_tapes
 
 from core.columns import ColumnBuilder, messages
 from core.engine import Engine
@@ -225,7 +225,7 @@ def recording(name: str) -> tuple[tuple[Record, Any], ...]:
 
 
 @needs_tapes
-@pytest.mark.parametrize(("name", "coverage"), TAPES_AND_COVERAGES)
+@pytest.mark.parametrize(("name", "coverage"), but_the_longest(TAPES_AND_COVERAGES))
 def test_a_recording_gives_one_digest_by_every_way(name: str, coverage: Coverage) -> None:
     tape = recording(name)
     rng = random.Random(3)
@@ -262,7 +262,7 @@ print(digest(engine))
 @needs_tapes
 def test_a_recording_gives_one_digest_under_every_hash_seed() -> None:
     digests = set()
-    for seed in ("0", "1", "2", "77", "random"):
+    for seed in ("0", "1", "random"):
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
         run = subprocess.run(
             [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
