@@ -104,8 +104,11 @@ def live_run(
             terms = RunTerms(strategies=specs(slow=slow), limits=LIMITS, order_life_s=10)
             reporter = Reporter(unheard)
 
+            told = []
+
             def enough(status: DaemonStatus) -> None:
-                if status.frames >= frames and not status.exit_code and status.state != "stopping":
+                if status.frames >= frames and not told:
+                    told.append(status)
                     os.kill(os.getpid(), signal.SIGTERM)
 
             daemon, desk = tapedeck_run.make_daemon(
