@@ -104,7 +104,7 @@ def live_run(
             terms = RunTerms(strategies=specs(slow=slow), limits=LIMITS, order_life_s=10)
             reporter = Reporter(unheard)
 
-            told = []
+            told: list[DaemonStatus] = []
 
             def enough(status: DaemonStatus) -> None:
                 if status.frames >= frames and not told:
