@@ -123,9 +123,9 @@ class Sight:
         self.source = Source.WEBSOCKET
         self.bid, self.ask = window.bid, window.ask
         self.depth = _depth(*window.depth(LEVELS))
-        if window.heard_ns > self._counted_ns:
-            moves = sum(point.now_ns > self._counted_ns for point in window.prices)
-            trades = sum(trade.now_ns > self._counted_ns for trade in window.trades)
+        if window.heard_ns >= self._counted_ns:  # what has this very instant is counted next time
+            moves = sum(self._counted_ns <= point.now_ns < now_ns for point in window.prices)
+            trades = sum(self._counted_ns <= trade.now_ns < now_ns for trade in window.trades)
             self.activity += (moves + trades) * WHOLE
         self.read_ns = now_ns
 

@@ -153,3 +153,14 @@ def test_time_to_the_close_is_at_least_a_moment_when_it_is_known() -> None:
     assert sight.figures(0, START_NS).left_ns == 0
     assert sight.figures(START_NS + 5, START_NS).left_ns == 5
     assert sight.figures(START_NS - 5, START_NS).left_ns == 1
+
+
+def test_what_comes_at_the_very_instant_of_a_look_is_counted_once() -> None:
+    seen = Seen()
+    seen.look()
+    for at_ns in (seen.now_ns, seen.now_ns + 5):
+        trade = Trade(sid=2, market=M, trade_id=f"t{at_ns}", price=4_100, count=200, taker=Side.YES)
+        seen.store.apply(trade, at_ns)
+    before = seen.sight.activity
+    assert seen.look(after_ns=5).activity == before - 1 + WHOLE
+    assert seen.look(after_ns=5).activity == before - 2 + 2 * WHOLE
