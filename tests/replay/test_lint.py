@@ -136,6 +136,11 @@ def test_a_package_is_followed_by_relative_and_by_full_name(maker: MakeStrategy)
     ]
 
 
+def test_the_package_that_a_strategy_lies_in_is_read_for_importing_runs_it(maker: MakeStrategy) -> None:
+    strategy = maker({"lint_pack/maker.py": "import json", "lint_pack/__init__.py": "import time"})
+    assert found(strategy) == [("__init__.py", 1, "imports time, which can see the world")]
+
+
 def test_more_modules_than_are_read_is_a_finding(maker: MakeStrategy) -> None:
     names = [f"lint_{number}" for number in range(MOST_MODULES)]
     files = {f"{name}.py": "" for name in names}
