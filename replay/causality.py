@@ -87,7 +87,7 @@ def examine(
 ) -> Causality:
     """Play the tape once as it is, and twice up to each of some places with a false future behind it.
 
-    strategies: of a what-if, empty = the tape's own. around: `run` and `raises` as `core.host.Host` takes them.
+    strategies: of a what-if, empty = the tape's own. around: see `replay.hosted.AROUND`.
     Progress in trials. Raises TapeError when nothing was decided, ConfigError when a strategy cannot be had.
     """
     work = _Work(tape, strategies, seed, around)

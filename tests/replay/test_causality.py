@@ -21,7 +21,7 @@ from core.messages.types import BookDelta, Message
 from core.window import Window
 from replay.causality import examine
 from replay.futures import Future
-from replay.hosted import Hosted
+from replay.hosted import AROUND, Hosted
 
 SPEC = (StrategySpec("other", "pupils:Quoter"),)
 
@@ -124,3 +124,9 @@ def test_a_tape_on_which_nothing_is_decided_is_refused(tmp_path: Path) -> None:
     tape = make_tape(tmp_path / "tape", market_day(2).records)
     with pytest.raises(TapeError, match=r"nothing was decided.*--strategy"):
         examine(tape)
+
+
+def test_a_strategy_that_is_not_pure_is_not_causal(tape: Tape) -> None:
+    found = examine(tape, (StrategySpec("pupil", "pupils_impure:ReadsClock"),), places=2, **AROUND)
+    assert not found.causal
+    assert "reads the clock" in found.impure

@@ -20,6 +20,7 @@ from core.actions import (
 )
 from core.records import Kind, Record, decode_session, encode_payload
 from core.state import decision_digest
+from replay.hosted import AROUND
 from replay.loading import specify
 from replay.parity import Difference, Parity, judge
 
@@ -262,3 +263,32 @@ def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     third = of_kind(records, Kind.DECISION)[2]
     with pytest.raises(TapeError, match="cannot be read"):
         judged(tmp_path, [saying(r, b"{}") if r is third else r for r in records])
+
+
+@pytest.mark.parametrize(
+    ("name", "deed"),
+    [
+        ("ReadsClock", "time.time_ns() reads the clock"),
+        ("ThrowsDice", "random"),
+        ("AsksTheNetwork", "socket"),
+        ("Threads", "thread"),
+        ("BornByTheClock", "time.monotonic() reads the clock"),
+    ],
+)
+def test_a_strategy_that_is_not_pure_is_caught_by_the_guard_and_by_the_lint(
+    tmp_path: Path, name: str, deed: str
+) -> None:
+    records = lived(f"pupils_impure:{name}")
+    found = judge(make_tape(tmp_path / "tape", records), "columns", **AROUND)
+    assert not found.equal
+    assert found.first_difference is not None
+    assert found.first_difference.what.startswith("the strategy is not pure: ")
+    assert deed in found.first_difference.what
+    assert found.first_difference.session == 1
+    first = 0 if name == "BornByTheClock" else decode_decision(of_kind(records, Kind.DECISION)[0].payload).cause
+    assert found.first_difference.seq == first
+    assert {finding.what.split()[1] for finding in found.findings} >= {"random,", "socket,", "threading,", "time,"}
+
+
+def test_a_strategy_that_is_pure_passes_the_guard(tmp_path: Path) -> None:
+    assert judge(make_tape(tmp_path / "tape", lived()), "columns", **AROUND).equal
