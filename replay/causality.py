@@ -6,7 +6,9 @@ Must not know how a false future is made (`replay.futures`).
 """
 
 import random
-from itertools import cycle
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import cycle, islice
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +16,7 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import Decision, StrategySpec
-from core.records import Kind
+from core.records import Kind, encode_payload
 from replay import progress as report
 from replay.futures import FalseFuture, Future
 from replay.hosted import UNANSWERED, Hosted
@@ -50,7 +52,10 @@ class LookAhead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Causality(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of `tapedeck causality`. decisions: on the whole tape. impure: what the guard of hooks found."""
+    """The answer of `tapedeck causality`. decisions: on the whole tape. trials: up to the first that changed something.
+
+    unsteady: with the tape's own future it does not decide the same twice either. impure: what the guard found.
+    """
 
     tape: str
     path: str
@@ -58,6 +63,7 @@ class Causality(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     trials: tuple[Trial, ...]
     look_ahead: LookAhead | None = None
+    unsteady: bool = False
     impure: str = ""
     notes: tuple[str, ...] = ()
 
@@ -81,43 +87,91 @@ def examine(
 ) -> Causality:
     """Play the tape once as it is, and twice up to each of some places with a false future behind it.
 
-    strategies: of a what-if, empty = the tape's own. Progress in trials. Raises TapeError when nothing was decided,
-    ConfigError when a strategy cannot be had.
+    strategies: of a what-if, empty = the tape's own. around: see `replay.hosted.AROUND`.
+    Progress in trials. Raises TapeError when nothing was decided, ConfigError when a strategy cannot be had.
     """
-    raises: tuple[type[BaseException], ...] = around.get("raises", ())
-    trials: list[Trial] = []
-    look_ahead, impure, decisions = None, "", 0
+    work = _Work(tape, strategies, seed, around)
     try:
-        whole = Hosted(tape, _PATH, strategies, **around)
-        chosen = _choose(whole, tape.head_seq, places, random.Random(seed))
-        decisions = whole.decisions
-        if not decisions:
-            raise TapeError(f"{tape.path}: nothing was decided, so there is nothing to show: {_remedy(strategies)}")
-        poisons = cycle(_FUTURES)
-        for place in chosen:
-            for future in (Future.CUT, next(poisons)):
-                false = FalseFuture(tape, place.seq, future, seed)
-                played = Hosted(false, _PATH, strategies, **around)
-                for _ in played.play(place.seq):
-                    pass
-                same = (played.decisions, played.digest.hexdigest()) == (place.decisions, place.digest)
-                trials.append(Trial(place.seq, future, place.decisions, same))
-                progress(len(trials), 2 * len(chosen))
-                if not same and look_ahead is None:
-                    pair = Hosted(tape, _PATH, strategies, **around), Hosted(false, _PATH, strategies, **around)
-                    look_ahead = _first_change(*pair, place.seq, future)
-    except raises as error:
-        impure = str(error)
+        work.examine(places, progress)
+    except work.raises as error:
+        work.impure = str(error)
     return Causality(
         tape=str(tape.path),
         path=_PATH,
-        causal=not impure and all(trial.same for trial in trials),
-        decisions=decisions,
-        trials=tuple(trials),
-        look_ahead=look_ahead,
-        impure=impure,
+        causal=not work.impure and not work.unsteady and all(trial.same for trial in work.trials),
+        decisions=work.decisions,
+        trials=tuple(work.trials),
+        look_ahead=work.look_ahead,
+        unsteady=work.unsteady,
+        impure=work.impure,
         notes=_notes(strategies),
     )
+
+
+class _Work:
+    """One examination as far as it has come."""
+
+    def __init__(self, tape: Tape, strategies: tuple[StrategySpec, ...], seed: int, around: dict[str, Any]) -> None:
+        self.trials: list[Trial] = []
+        self.decisions = 0
+        self.look_ahead: LookAhead | None = None
+        self.unsteady = False
+        self.impure = ""
+        self.raises: tuple[type[BaseException], ...] = around.get("raises", ())
+        self._tape, self._strategies, self._seed, self._around = tape, strategies, seed, around
+
+    def examine(self, places: int, progress: report.Progress) -> None:
+        """Stops at the first change: one is enough, and to say where it is takes two replays more."""
+        whole = self._hosted(self._tape)
+        chosen = _choose(whole, self._tape.head_seq, places, random.Random(self._seed))
+        self.decisions = whole.decisions
+        if not self.decisions:
+            remedy = "give other parameters" if self._strategies else "name a strategy with --strategy"
+            raise TapeError(f"{self._tape.path}: nothing was decided, so there is nothing to examine; {remedy}")
+        poisons = cycle(_FUTURES)
+        for place in chosen:
+            for future in (Future.CUT, next(poisons)):
+                false = FalseFuture(self._tape, place.seq, future, self._seed)
+                same = self._is_same(false, place)
+                self.trials.append(Trial(place.seq, future, place.decisions, same))
+                progress(len(self.trials), 2 * len(chosen))
+                if not same:
+                    self.unsteady = not self._is_same(self._tape, place)
+                    self.look_ahead = None if self.unsteady else self._first_change(false, place.seq, future)
+                    return
+
+    def _hosted(self, tape: Tape) -> Hosted:
+        return Hosted(tape, _PATH, self._strategies, **self._around)
+
+    def _is_same(self, tape: Tape, place: _Place) -> bool:
+        hosted = self._hosted(tape)
+        for _ in hosted.play(place.seq):
+            pass
+        return (hosted.decisions, hosted.digest.hexdigest()) == (place.decisions, place.digest)
+
+    def _first_change(self, false: Tape, place: int, future: Future) -> LookAhead | None:
+        """The first decision in which the two differ; of the true ones only hashes are held meanwhile."""
+        true = [_hash(decision) for decision in self._decided(self._tape, place)]
+        at, instead = 0, None
+        for decision in self._decided(false, place):
+            if at == len(true) or _hash(decision) != true[at]:
+                instead = decision
+                break
+            at += 1
+        decided = next(islice(self._decided(self._tape, place), at, None), None)
+        cause = min((decision.cause for decision in (decided, instead) if decision is not None), default=None)
+        if cause is None:  # it was another once, and is not now
+            return None
+        kind = Kind(next(self._tape.records(cause, cause)).kind).name
+        return LookAhead(place=place, future=future, cause=cause, kind=kind, decided=decided, instead=instead)
+
+    def _decided(self, tape: Tape, place: int) -> Iterator[Decision]:
+        for _, _, reaction in self._hosted(tape).play(place):
+            yield from reaction.decisions
+
+
+def _hash(decision: Decision) -> bytes:
+    return sha256(encode_payload(decision)).digest()[:8]
 
 
 def _choose(hosted: Hosted, head_seq: int, places: int, dice: random.Random) -> list[_Place]:
@@ -147,29 +201,6 @@ def _target(dice: random.Random, first: int, bounds: list[int], stretch: int) ->
     return dice.randint(first, bounds[stretch]) if stretch < len(bounds) else -1
 
 
-def _first_change(true: Hosted, false: Hosted, place: int, future: Future) -> LookAhead | None:
-    """The first decision in which the two differ, both being played side by side."""
-    for (record, _, one), (_, _, other) in zip(true.play(place), false.play(place), strict=True):
-        if one.decisions == other.decisions:
-            continue
-        most = max(len(one.decisions), len(other.decisions))
-        for decided, instead in zip(*(_padded(each.decisions, most) for each in (one, other)), strict=True):
-            if decided != instead:
-                return LookAhead(
-                    place=place,
-                    future=future,
-                    cause=record.seq,
-                    kind=Kind(record.kind).name,
-                    decided=decided,
-                    instead=instead,
-                )
-    return None
-
-
-def _padded(decisions: list[Decision], length: int) -> list[Decision | None]:
-    return [*decisions, *[None] * (length - len(decisions))]
-
-
 def _notes(strategies: tuple[StrategySpec, ...]) -> tuple[str, ...]:
     if not strategies:
         return ("the strategies of the tape's own sessions, given its own records",)
@@ -178,7 +209,3 @@ def _notes(strategies: tuple[StrategySpec, ...]) -> tuple[str, ...]:
         f"{names} in place of what ran (fill model {UNANSWERED!r})",
         "recorded decisions, outcomes and timers are passed over; orders and fetches get no answer; timers go off late",
     )
-
-
-def _remedy(strategies: tuple[StrategySpec, ...]) -> str:
-    return "give another strategy or other parameters" if strategies else "name a strategy with --strategy"

@@ -22,14 +22,21 @@ from core.records import Control, Kind, Record, decode_session, encode_payload
 from core.seats import Run, directly
 from core.state import DecisionDigest
 from core.strategy import Strategy
+from replay.guard import Impure, guarded
 from replay.loading import load
 from replay.player import Player
 
 UNANSWERED: Final = "unanswered"
 """The fill model of a what-if without a venue: whatever is placed stays without an answer."""
 
-AROUND: Final[dict[str, Any]] = {}
-"""What stands around a hook in replay, as `core.host.Host` takes it."""
+
+def guarded_load(spec: StrategySpec) -> Strategy:
+    """The strategy that a specification names, made under watch. Raises ConfigError, Impure."""
+    return load(spec, make=guarded)
+
+
+AROUND: Final[dict[str, Any]] = {"run": guarded, "raises": (Impure,), "load": guarded_load}
+"""What stands around a strategy in replay, as `core.host.Host` takes it."""
 
 _OF_A_RUN: Final = (int(Kind.TICK), int(Kind.DECISION), int(Kind.OUTCOME), int(Kind.CONTROL), int(Kind.PROGRESS))
 

@@ -7,14 +7,21 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from core.actions import StrategySpec
-from core.errors import ConfigError
+from core.errors import ConfigError, TapedeckError
 from core.strategy import Strategy, params_json, read_params
+
+Make: TypeAlias = Callable[[type[Strategy], Any], Strategy]
+"""Makes a strategy from its class and parameters."""
+
+
+def _directly(kind: type[Strategy], params: Any) -> Strategy:
+    return kind(params)
 
 
 def find(path: str) -> type[Strategy]:
@@ -42,12 +49,14 @@ def specify(name: str, path: str, given: Mapping[str, Any]) -> StrategySpec:
     return StrategySpec(name, path, params_json(read_params(kind, given)), code_of(kind))
 
 
-def load(spec: StrategySpec) -> Strategy:
-    """The strategy that a specification names; raises ConfigError."""
+def load(spec: StrategySpec, make: Make = _directly) -> Strategy:
+    """The strategy that a specification names; raises ConfigError. make: calls the class, within what is to be around
+    it; a TapedeckError that it raises passes.
+    """
     kind = find(spec.path)
     try:
-        return kind(read_params(kind, spec.params))
-    except ConfigError:
+        return make(kind, read_params(kind, spec.params))
+    except TapedeckError:
         raise
     except Exception as error:  # whatever a user's constructor does
         raise ConfigError(f"{spec.path}: making it raised {type(error).__name__}: {error}") from error

@@ -94,8 +94,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 def judge(tape: Tape, path: str, progress: report.Progress = report.silent, **around: Any) -> Parity:
     """Replay a tape by one path and compare; stops at the first difference. Progress in records.
 
-    around: `run` and `raises`, as `core.host.Host` takes them. Raises TapeError when there is nothing to judge or the
-    tape cannot be read, ConfigError when a strategy cannot be had.
+    around: see `replay.hosted.AROUND`. Raises TapeError when there is nothing to judge or the tape cannot be read,
+    ConfigError when a strategy cannot be had.
     """
     hosted = Hosted(tape, path, **around)
     judging = _Judging()
@@ -267,7 +267,11 @@ def _first_parting(
     except msgspec.MsgspecError as error:
         raise TapeError(f"a record of the run cannot be read: {error}") from error
     except raises as error:
-        return _Parting(f"the strategy is not pure: {error}", hosted.player.position - 1)
+        seq = hosted.player.position - 1
+        record = next(hosted.player.records(seq))
+        if record.kind == Kind.SESSION:  # it was raised as the strategy was made
+            judging.begin(decode_session(record.payload))
+        return _Parting(f"the strategy is not pure: {error}", seq)
     return None
 
 

@@ -46,6 +46,8 @@ def causality_lines(causality: "Causality") -> Iterator[str]:
     places = len({trial.place for trial in causality.trials})
     tried = f"{len(causality.trials)} false futures at {places} places, {causality.decisions:,} decisions"
     yield f"{'causal' if causality.causal else 'NOT CAUSAL':<12} {tried}"
+    if causality.unsteady:
+        yield "UNSTEADY     it does not decide the same twice, whatever comes after"
     if causality.impure:
         yield f"impure       {causality.impure}"
     changed = [trial for trial in causality.trials if not trial.same]

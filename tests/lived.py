@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from sample_tapes import MILLI, Script
+from sample_tapes import MILLI, SECOND, START_NS, Script
 
 from core.actions import (
     GO,
@@ -33,12 +33,16 @@ PROGRESS_RECORDS: Final = 25
 
 
 class LiveRun:
-    """A live run over a script. burst: records that come in before the strategies step them."""
+    """A live run over a script. burst: records that come in before the strategies step them.
+
+    failed_at: seqs of the records at which a strategy failed.
+    """
 
     def __init__(self, *specs: StrategySpec, burst: int = 4, load: Callable[..., object] = load) -> None:
         self.records: list[Record] = []
         self.engine = Engine()
         self.host = Host(self.engine, load)  # type: ignore[arg-type]  # tests load what they like
+        self.failed_at: list[int] = []
         self._terms = RunTerms(specs)
         self._burst = burst
         self._stepped = -1
@@ -76,8 +80,10 @@ class LiveRun:
                 if outcome is not None:
                     self._append(Kind.OUTCOME, encode_payload(outcome), now_ns)
             for fault in reaction.faults:
+                self.failed_at.append(self._stepped)
                 self._append(Kind.FAULT, encode_payload(fault), now_ns)
-            if 0 < self.host.next_wake_ns <= self.engine.now_ns and self.records[-1].kind != Kind.TICK:
+            waits = any(waiting.kind == Kind.TICK for waiting in self.records[self._stepped + 1 :])
+            if 0 < self.host.next_wake_ns <= self.engine.now_ns and not waits:
                 self._append(Kind.TICK, encode_payload(Tick(self.engine.now_ns)), now_ns)
             if self._stepped % PROGRESS_RECORDS == 0:
                 self._progress()
@@ -100,9 +106,9 @@ def _outcome(decision: Decision) -> Outcome | None:
             return None
 
 
-def market_day(rounds: int = 12, *, ends: bool = True) -> Script:
+def market_day(rounds: int = 12, *, ends: bool = True, after_s: int = 0) -> Script:
     """A session: two books, whose best bids move every 300 ms, and trades."""
-    script = Script().session().opened().subscribed(1).subscribed(2, "trade")
+    script = Script(start_ns=START_NS + after_s * SECOND).session().opened().subscribed(1).subscribed(2, "trade")
     script.snapshot("KXTEST-A", [("0.4000", "10.00")], [("0.5000", "7.00")])
     script.snapshot("KXTEST-B", [("0.1000", "1.00")], [("0.7000", "3.00")])
     for turn in range(rounds):
@@ -114,10 +120,9 @@ def market_day(rounds: int = 12, *, ends: bool = True) -> Script:
     return script.stop() if ends else script
 
 
-def lived(path: str = "pupils:Quoter", *, is_killed: bool = False, **params: object) -> list[Record]:
-    """The records of one session with a strategy, which is called "pupil"."""
-    run = LiveRun(specify("pupil", path, params))
-    return run.live(market_day(ends=not is_killed), is_killed=is_killed).records
+def lived(path: str = "pupils:Quoter", **params: object) -> list[Record]:
+    """The records of one session with a strategy, which is called "pupil": about a hundred."""
+    return LiveRun(specify("pupil", path, params)).live(market_day()).records
 
 
 def anew(records: list[Record]) -> list[Record]:

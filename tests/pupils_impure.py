@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from pupils import Quoter
+from pupils import Quoter, QuoterParams
 
 from core.context import Context
 from core.window import Window
@@ -51,3 +51,11 @@ class WalksASet(Quoter):
         for name in {f"name {number}" for number in range(20)}:
             ctx.say(name, market.market)
             return
+
+
+class BornByTheClock(Quoter):
+    """Looks at the machine's clock when it is made, and never again."""
+
+    def __init__(self, params: QuoterParams) -> None:
+        super().__init__(params)
+        self.born = time.monotonic()

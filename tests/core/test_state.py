@@ -43,7 +43,7 @@ from core.messages import (
     UserOrder,
 )
 from core.records import Coverage, Kind, Record, StoredGap
-from core.state import STATE_VERSION, StateError, decision_digest, digest, dump, load
+from core.state import STATE_VERSION, DecisionDigest, StateError, decision_digest, digest, dump, load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -202,6 +202,13 @@ def test_the_digest_of_no_decisions_is_a_constant() -> None:
 
 def test_the_digest_of_decisions_knows_where_each_ends() -> None:
     assert decision_digest([b"ab", b"c"]) != decision_digest([b"a", b"bc"]) != decision_digest([b"abc"])
+
+
+def test_a_digest_of_decisions_can_be_looked_at_on_the_way() -> None:
+    digest_ = DecisionDigest()
+    for count in range(3):
+        assert digest_.hexdigest() == decision_digest([b"ab", b"c"][:count])
+        digest_.add([b"ab", b"c", b""][count])
 
 
 def by_columns(tape: tuple[tuple[Record, Any], ...]) -> list[tuple[Record, Message | None]]:
