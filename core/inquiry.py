@@ -134,7 +134,7 @@ class Inquiry:
         listed = {item.client_order_id: None for item in items}
         over = []
         for order in self._ledger.live(market):
-            is_late = is_past(order, asked_ns) if order.expires_ns else asked_ns - order.asked_ns >= STUCK_NS
+            is_late = is_past(order, asked_ns) if order.expires_ns else asked_ns - order.placed_ns >= STUCK_NS
             is_lost = order.state is OrderState.UNKNOWN and not order.order_id and is_late
             if is_lost and order.client_order_id not in listed:
                 over.append(News(order=self._ledger.end(order.client_order_id, "never arrived")))
