@@ -170,11 +170,13 @@ class Context:
         """Have them there no longer."""
         self._do(Unsubscribe(markets))
 
-    def fetch(self, path: str, **params: str | int) -> None:
-        """Ask by REST; the answer comes to on_rest, its absence to on_failed. path: "/markets/X/orderbook"."""
-        self._decide(
-            self._seat, Fetch(path, tuple((name, str(value)) for name, value in params.items() if value != ""))
-        )
+    def fetch(self, path: str, **params: str | int | tuple[str, ...]) -> None:
+        """Ask by REST; the answer comes to on_rest, its absence to on_failed. path: "/markets/X/orderbook".
+
+        params: the query in this order; "" is left out, and a tuple repeats its name: tickers=("A", "B").
+        """
+        pairs = [(name, value) for name, given in params.items() for value in _each(given)]
+        self._decide(self._seat, Fetch(path, tuple((name, str(value)) for name, value in pairs if value != "")))
 
     def select(self, *markets: str) -> None:
         """Tell the other strategies which markets are the ones to look at, best first."""
@@ -196,3 +198,7 @@ class Context:
         if life_s:
             life_ns = min(life_ns, life_s * SECOND_NS)
         return (self._host.now_ns + life_ns) // SECOND_NS
+
+
+def _each(given: str | int | tuple[str, ...]) -> tuple[str | int, ...]:
+    return given if isinstance(given, tuple) else (given,)
