@@ -6,7 +6,19 @@ Knows how a command becomes a decision. Must not know how decisions are carried 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from core.actions import Action, BookSide, Cancel, Fetch, Place, Say, Select, Subscribe, Unsubscribe
+from core.actions import (
+    Action,
+    BookSide,
+    Cancel,
+    Fetch,
+    Place,
+    RiskLimits,
+    RunTerms,
+    Say,
+    Select,
+    Subscribe,
+    Unsubscribe,
+)
 from core.dice import Dice
 from core.health import Health
 from core.holdings import Holding
@@ -24,6 +36,7 @@ class Desk(Protocol):
     """What a context needs of the host."""
 
     now_ns: int
+    terms: RunTerms
     selected: tuple[str, ...]
     reference: Reference
     order_life_ns: int
@@ -111,6 +124,11 @@ class Context:
     def health(self) -> Health:
         """What concerns all markets at once."""
         return self._host.health
+
+    @property
+    def limits(self) -> RiskLimits:
+        """What the run may do at most; an order beyond it is refused."""
+        return self._host.terms.limits
 
     @property
     def selected(self) -> tuple[str, ...]:

@@ -3,15 +3,15 @@
 Must not know orders, health or why anybody quotes. Prices in 1/10,000 dollar on the yes scale, sizes in 1/100 contract.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
 from core.fees import FeeTerms, fee_step, trade_fee
 from core.messages.types import Level, PriceRange
 from core.money import DOLLAR
 from core.ticks import at_or_above, at_or_below
 
-CONTRACT = 100
+CONTRACT: Final = 100
 """Size of one contract."""
 
 
@@ -22,7 +22,7 @@ class Quote(NamedTuple):
     size: int
 
 
-NONE = Quote(0, 0)
+NONE: Final = Quote(0, 0)
 
 
 class Top(NamedTuple):
@@ -56,6 +56,15 @@ def without_own(levels: Iterable[Level], own: dict[int, int]) -> Level | None:
     return None
 
 
+def unquotable(top: Top, max_spread: int) -> str:
+    """Why nothing can be quoted around these prices, "" = it can."""
+    if top.bid is None or top.ask is None:
+        return "nobody else bids" if top.bid is None else "nobody else offers"
+    if top.bid >= top.ask:
+        return "crossed"
+    return "the spread is too wide" if top.ask - top.bid > max_spread else ""
+
+
 def fair_price(top: Top) -> int | None:
     """The mid, drawn to the side with less on offer; None = there are not two sides."""
     if top.bid is None or top.ask is None or top.bid >= top.ask:
@@ -75,19 +84,38 @@ def quotes(
 ) -> tuple[Quote, Quote]:
     """The bid and the offer to have in the market; NONE where there is none.
 
-    Both stay on their side of others' prices, so that they rest; a full position is only offered, never added to.
+    Both stay on their side of others' prices, so that they rest; each is at least `edge` and its own fee away from the
+    fair price; a full position is only offered, never added to.
     """
     fair = fair_price(top)
     if fair is None or top.bid is None or top.ask is None:
         return NONE, NONE
     fair -= shape.skew * max(-shape.most, min(position, shape.most)) // shape.most
     fair = max(1, min(fair, DOLLAR - 1))
-    half = max(shape.half_spread, fee_per_contract(terms, fair, now_ns) + shape.edge)
-    bid = at_or_below(ranges, min(fair - half, top.ask - 1))
-    ask = at_or_above(ranges, max(fair + half, top.bid + 1))
+
+    def earns(price: int) -> bool:
+        return abs(price - fair) >= fee_per_contract(terms, price, now_ns) + shape.edge
+
+    bid = _outward(ranges, min(fair - shape.half_spread, top.ask - 1), earns, at_or_below, -1)
+    ask = _outward(ranges, max(fair + shape.half_spread, top.bid + 1), earns, at_or_above, 1)
     bid_size = min(shape.size, shape.most - position)
     ask_size = min(shape.size, shape.most + position)
     return (
         Quote(bid, bid_size) if bid is not None and bid_size > 0 else NONE,
         Quote(ask, ask_size) if ask is not None and ask_size > 0 else NONE,
     )
+
+
+def _outward(
+    ranges: tuple[PriceRange, ...],
+    price: int,
+    earns: Callable[[int], bool],
+    on_tick: Callable[[tuple[PriceRange, ...], int], int | None],
+    step: int,
+) -> int | None:
+    """The first price from this one on away from the fair price that is on a tick and earns enough; None = there is
+    none. A fee is largest at half a dollar, so it is the price's own that counts, not the fair price's."""
+    found = on_tick(ranges, price)
+    while found is not None and not earns(found):
+        found = on_tick(ranges, found + step)
+    return found
