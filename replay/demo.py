@@ -22,7 +22,7 @@ from core.records import Kind
 from replay.exporter import export_jsonl
 from replay.picture import Mark, Price, price_lines
 from replay.player import Player
-from replay.run import Span, compare
+from replay.run import Comparison, Span, compare
 from replay.summary import summarize
 from replay.twofold import BOTH
 from replay.twofold import prove as prove_parity
@@ -82,6 +82,11 @@ class Traded(msgspec.Struct, frozen=True, kw_only=True):
     theirs: Account
     pnl: int
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether both have the same account, and nothing rests."""
+        return self.ours == self.theirs and not self.theirs.resting
+
 
 def make_room(place: Path) -> Path:
     """Where the tape goes; raises TapeError when the directory is not empty, DiskError."""
@@ -114,20 +119,12 @@ def prove(place: Path, run: Traded, began_s: float, say: Callable[[str], None]) 
     report = verify(path, deep=True)
     say(f"4. verified  every frame decoded again and compared: {'whole' if report.whole else 'NOT WHOLE'}")
     comparison = compare(tape, Span())
-    by_bytes, by_columns = comparison.by_bytes, comparison.by_columns
-    say(
-        f"5. replayed  from the bytes ({by_bytes.frames_per_s:,.0f} frames a second) and from the columns "
-        f"({by_columns.frames_per_s:,.0f}): {'the same state' if comparison.equal else 'DIFFERENT STATES'}"
-    )
-    say(f"             {by_columns.state_digest}")
+    _say_states(comparison, say)
     judged = prove_parity(tape, BOTH)
     verdict = "equal, one by one" if judged.equal else "NOT EQUAL"
     say(f"6. parity    {judged.decisions:,} decisions live and in two replays of other hash seeds: {verdict}")
-    account_equal = run.ours == run.theirs and not run.theirs.resting
     fills = tuple(_fills(tape))
-    money = f"cash {format_money(run.theirs.cash or 0)}, fees {format_money(run.theirs.fees)}"
-    verdict = "as the exchange has it, nothing rests" if account_equal else "NOT AS THE EXCHANGE HAS IT"
-    say(f"7. account   {len(fills)} fills, {money}: {verdict}")
+    _say_account(run, len(fills), say)
     recording = _exported(tape, place)
     return Demo(
         tape=str(path),
@@ -141,16 +138,31 @@ def prove(place: Path, run: Traded, began_s: float, say: Callable[[str], None]) 
         tape_bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         whole=report.whole,
         equal=comparison.equal,
-        state_digest=by_columns.state_digest,
+        state_digest=comparison.by_columns.state_digest,
         orders=sum(isinstance(decision.action, Place) for decision in _decisions(tape)),
         fills=len(fills),
         decisions=judged.decisions,
         parity=judged.equal,
-        account_equal=account_equal,
+        account_equal=run.is_settled,
         pnl=run.pnl,
         picture=tuple(_picture(tape, fills)),
         wall_s=round(time.perf_counter() - began_s, 3),
     )
+
+
+def _say_states(comparison: Comparison, say: Callable[[str], None]) -> None:
+    by_bytes, by_columns = comparison.by_bytes, comparison.by_columns
+    say(
+        f"5. replayed  from the bytes ({by_bytes.frames_per_s:,.0f} frames a second) and from the columns "
+        f"({by_columns.frames_per_s:,.0f}): {'the same state' if comparison.equal else 'DIFFERENT STATES'}"
+    )
+    say(f"             {by_columns.state_digest}")
+
+
+def _say_account(run: Traded, fills: int, say: Callable[[str], None]) -> None:
+    money = f"cash {format_money(run.theirs.cash or 0)}, fees {format_money(run.theirs.fees)}"
+    verdict = "as the exchange has it, nothing rests" if run.is_settled else "NOT AS THE EXCHANGE HAS IT"
+    say(f"7. account   {fills} fills, {money}: {verdict}")
 
 
 def _decisions(tape: Tape) -> Iterator[Decision]:

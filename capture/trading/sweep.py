@@ -65,14 +65,14 @@ def cancel_resting(
 ) -> Swept:
     """Cancel by command: the orders of a tape's runs, of any run, or every one. Raises TapedeckError."""
     nonces = None if tape is None else earlier(tape).nonces
-
-    def is_ours(order: OrderAnswer) -> bool:
-        nonce = nonce_of(order.client_order_id)
-        return everything or (bool(nonce) if nonces is None else nonce in nonces)
-
     client = RestClient(place, credentials, _nowhere, RestOptions(ca_file=ca_file))
     try:
-        return sweep(AccountApi(client), is_ours, "cancel-all", time.monotonic() + PATIENCE_S)
+        return sweep(
+            AccountApi(client),
+            lambda order: everything or _is_of(order, nonces),
+            "cancel-all",
+            time.monotonic() + PATIENCE_S,
+        )
     finally:
         client.close()
 
@@ -85,6 +85,12 @@ def sweep_lines(swept: Swept) -> list[str]:
     else:
         lines.append("none of them rests any more: two listings in a row have shown none")
     return lines
+
+
+def _is_of(order: OrderAnswer, nonces: frozenset[str] | None) -> bool:
+    """Whether an order is of these sessions; None = of any session of any run."""
+    nonce = nonce_of(order.client_order_id)
+    return bool(nonce) if nonces is None else nonce in nonces
 
 
 def _shown(order: OrderAnswer) -> str:
