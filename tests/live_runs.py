@@ -6,6 +6,7 @@ Everything is what `tapedeck run` has. A run ends when so many frames have come.
 import os
 import random
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -91,17 +92,21 @@ def specs(*, slow: str = "") -> Any:
 
 
 def live_run(
-    root: Path, seed: int, *, frames: int, faults: tuple[str, ...] = (), rate: float = 4_000, slow: str = "",
-    most_s: float = 120.0,
+    root: Path, seed: int, *, frames: int, faults: tuple[str, ...] = (), rate: float = 2_500, slow: str = "",
+    most_s: float = 120.0, strategies: Callable[[tuple[str, ...]], Any] | None = None,
 ) -> Lived:  # fmt: skip
-    """Run until so many frames have come, on a fresh sandbox; most_s: at the latest after that."""
+    """Run until so many frames have come, on a fresh sandbox; most_s: at the latest after that.
+
+    slow: one more strategy beside Scanner and Market Maker. strategies: given the markets, other specifications.
+    """
     venue = SandboxVenue(SandboxOptions(markets=8, rate=rate, seed=seed))
+    chosen = specs(slow=slow) if strategies is None else strategies(venue.markets())
     tape = root / f"run-{seed}"
     unheard = os.open(os.devnull, os.O_WRONLY)
     try:
         with LocalExchange(venue, ServerOptions(faults=faults)) as exchange:
             place = environment(exchange.rest_url.removesuffix("/trade-api/v2"))
-            terms = RunTerms(strategies=specs(slow=slow), limits=LIMITS, order_life_s=10)
+            terms = RunTerms(strategies=chosen, limits=LIMITS, order_life_s=10)
             reporter = Reporter(unheard)
 
             told: list[DaemonStatus] = []
