@@ -88,7 +88,7 @@ def parts(names: tuple[str, ...], size: int) -> Iterator[tuple[str, ...]]:
 def best_traded(found: Mapping[str, int], kept: Mapping[str, bool], most: int) -> tuple[str, ...]:
     """At most so many of the markets found, in order of name: those that trade most.
 
-    kept: those that are watched already, True = selected. A selected one stays; a watched one makes room only for what
+    kept: those that are watched already, True = selected or held. These stay; a watched one makes room only for what
     trades more than twice as much, so that markets near the limit do not come and go.
     """
     ranked = sorted(

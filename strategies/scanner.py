@@ -285,7 +285,7 @@ class Scanner(Strategy):
         self._walk, self._next_walk_ns = None, ctx.now_ns + self._terms.discover_every_s * SECOND_NS
         held = [s for s in self._sights.values() if s.market not in walk.found]
         stays = [s.market for s in held if not walk.is_whole or s.added_ns >= walk.begun_ns]
-        kept = {name: name in self._selected for name in self._sights}
+        kept = {name: name in self._selected or ctx.account.position(name) != 0 for name in self._sights}
         found = {name: volume for name, volume in walk.found.items() if self._is_wanted(ctx, name)}
         best = dict.fromkeys((*stays, *best_traded(found, kept, max(self._terms.max_markets - len(stays), 0))))
         self._drop(ctx, tuple(name for name in self._sights if name not in best))
@@ -323,7 +323,7 @@ class Scanner(Strategy):
 
     def _hear_of(self, name: str) -> None:
         """Ask for it soon, if it has a name that can be asked for."""
-        if len(self._news) < MAX_NEWS and name.replace("-", "").replace(".", "").isalnum():
+        if len(self._news) < MAX_NEWS and name.isascii() and name.replace("-", "").replace(".", "").isalnum():
             self._news.setdefault(name, 0)
 
     def _is_ours(self, ctx: Context, name: str, event: str) -> bool:

@@ -15,7 +15,8 @@ from strategy_run import Cast, Run, decided, over, replayed
 from strategy_stage import Stage
 
 from core.actions import Fetch, Say, Select, Subscribe, Unsubscribe
-from core.money import DOLLAR
+from core.messages.types import Level
+from core.money import DOLLAR, format_price, format_size
 from core.records import Kind, decode_rest
 from core.times import SECOND_NS
 from replay import open_tape
@@ -299,3 +300,35 @@ def test_over_a_recorded_session_whose_connection_is_replaced_the_scanner_ranks_
     assert flaws[2:] == [{""}] * len(flaws[2:])  # another connection took over within the second
     assert run.strategy().quotes(run.now_ns)[0].source == "ws"
     assert replayed(run.records, casts) == decided(run.records)
+
+
+def test_over_a_recorded_session_whose_connection_is_never_replaced_rest_stands_in(tmp_path: Path) -> None:
+    tape = open_tape(shutil.copytree(FIXTURE, tmp_path / "tape"))
+    records = list(tape.records())
+    lost = next(record.seq for record in records if record.kind == Kind.CLOSED)
+    cut = [record for record in records if record.seq <= lost or record.kind == Kind.HEARTBEAT]
+    listed = recorded_answer(records)
+
+    def answer(run: Run, fetch: Fetch) -> bytes | None:
+        """Listings as recorded; of books, that nothing has changed since the connection was lost."""
+        if fetch.path != "/markets/orderbooks":
+            return listed(run, fetch)
+        views = [run.host.window(market).freeze() for _, market in fetch.params]
+        ladders = [{"yes_dollars": _levels(view.yes), "no_dollars": _levels(view.no)} for view in views]
+        named = zip(views, ladders, strict=True)
+        return json.dumps({"orderbooks": [{"ticker": v.market, "orderbook_fp": book} for v, book in named]}).encode()
+
+    casts = [Cast("scan", Scanner, {"top": "2", "min_close_s": "0", "max_spread": "10000"})]
+    held: dict[str, tuple[int | None, int | None]] = {}
+    for run in over(cut, casts, answer):
+        quotes = run.strategy().quotes(run.now_ns)
+        if run.host.health.is_connected:
+            windows = [run.host.window(quote.market) for quote in quotes]
+            held = {window.market: (window.bid, window.ask) for window in windows}
+    assert {(quote.source.value, quote.flaw) for quote in quotes} == {("rest", "not connected")}
+    assert {quote.market: (quote.bid, quote.ask) for quote in quotes} == held != {}
+    assert len(run.actions(Select)) == 1
+
+
+def _levels(levels: tuple[Level, ...]) -> list[list[str]]:
+    return [[format_price(price), format_size(size)] for price, size in levels]

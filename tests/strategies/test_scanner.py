@@ -25,8 +25,8 @@ def market(ticker: str, **fields: Any) -> dict[str, Any]:
     return plain | fields
 
 
-def listing(*tickers: str, cursor: str = "") -> dict[str, Any]:
-    return {"markets": [market(ticker) for ticker in tickers], "cursor": cursor}
+def listing(*tickers: str, cursor: str = "", **volumes: str) -> dict[str, Any]:
+    return {"markets": [market(t, volume_fp=volumes.get(t, "100.00")) for t in tickers], "cursor": cursor}
 
 
 class Hand:
@@ -36,6 +36,8 @@ class Hand:
         self.casts = [Cast("scan", Scanner, {"series": ["KXA"]} | params)]
         self.todo: list[Decision] = []
         self.run = Run(Engine(), self.casts, self.todo.append)
+        self.volumes: dict[str, str] = {}
+        self.book: dict[str, Any] = BOOK
         self._seq = 0
         began = self.run.begin()
         self.run.react(began, self.run.engine.step(began))
@@ -82,9 +84,9 @@ class Hand:
             while (asked := self.asked()) is not None:
                 if asked.path == "/markets/orderbooks":
                     names = [value for _, value in asked.params]
-                    self.answer({"orderbooks": [{"ticker": name, "orderbook_fp": BOOK} for name in names]})
+                    self.answer({"orderbooks": [{"ticker": name, "orderbook_fp": self.book} for name in names]})
                 elif asked.path == LISTING:
-                    self.answer(listing(*tickers))
+                    self.answer(listing(*tickers, **self.volumes))
                 else:
                     self.answer({"market": market(asked.path.rpartition("/")[2])})
 
@@ -171,6 +173,20 @@ def test_no_more_is_watched_than_max_markets() -> None:
     while hand.asked() is not None:
         hand.answer({"market": market("KXA-4")})
     assert hand.watched() == ["KXA-1", "KXA-2"]
+
+
+@pytest.mark.parametrize(("held", "watched"), [(0, ["KXA-1", "KXA-3"]), (-300, ["KXA-1", "KXA-2"])])
+def test_what_trades_far_more_takes_a_full_lists_place_but_not_that_of_what_is_selected_or_held(
+    held: int, watched: list[str]
+) -> None:
+    hand = Hand(max_markets=2, top=1)
+    hand.answer(listing("KXA-1", "KXA-2"))
+    hand.books("KXA-1", "KXA-2", seconds=5)
+    assert hand.run.actions(Select) == [Select(("KXA-1",))]
+    hand.run.host.trading.holdings.hold("KXA-2", held, None)
+    hand.volumes["KXA-3"] = "1000.00"
+    hand.books("KXA-1", "KXA-2", "KXA-3", seconds=301)
+    assert hand.watched() == watched
 
 
 @pytest.mark.parametrize(
@@ -295,6 +311,29 @@ def test_with_websocket_use_turned_off_nothing_is_subscribed_and_rest_alone_rank
     assert [select.markets for select in hand.run.actions(Select)] == [("KXA-1", "KXA-2"), ("KXA-2",)]
     (quote,) = hand.scanner.quotes(hand.run.now_ns)
     assert (quote.source, quote.flaw, quote.why, quote.rank) == ("rest", "turned off", "", 1)
+
+
+def test_a_selected_market_that_is_unfit_for_a_moment_stays_selected() -> None:
+    hand = Hand(use_websocket=False, rest_every_s=1)
+    hand.answer(listing("KXA-1"))
+    hand.books("KXA-1", seconds=3)
+    hand.book = BOOK | {"no_dollars": []}
+    hand.books("KXA-1", seconds=5)
+    assert hand.scanner.quotes(hand.run.now_ns)[0].ask is None
+    hand.book = BOOK
+    hand.books("KXA-1", seconds=3)
+    assert hand.run.actions(Select) == [Select(("KXA-1",))]
+    hand.book = BOOK | {"no_dollars": []}
+    hand.books("KXA-1", seconds=8)
+    assert hand.run.actions(Select) == [Select(("KXA-1",)), Select(())]
+    assert hand.scanner.quotes(hand.run.now_ns)[0].why == "one-sided"
+
+
+def test_listings_are_asked_for_even_while_rest_stands_in_all_the_time() -> None:
+    hand = Hand(use_websocket=False, rest_every_s=1, rest_per_s=1, discover_every_s=10)
+    hand.answer(listing("KXA-1"))
+    hand.books("KXA-1", "KXA-2", seconds=20)
+    assert hand.watched() == ["KXA-1", "KXA-2"]
 
 
 def test_figures_that_nothing_confirms_any_more_are_old_and_not_ranked() -> None:
