@@ -1,7 +1,10 @@
 """The run's books against a real matching engine, with answers, frames and fills late, twice, astray, stale or lost."""
 
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -9,25 +12,38 @@ from matched import Exchange
 from port import Puppet, Run, path_of
 
 from core.actions import Amend, BookSide, Cancel, Decision, Done, Fetch, Place, RiskLimits
+from core.context import Context
 from core.fees import FeeTerms, FeeType
 from core.messages.types import Fill, UserOrder
 from core.money import DOLLAR
-from core.orders import OrderState
+from core.orders import OwnOrder
 from core.times import SECOND_NS
 from replay.exchange import bodies
 from replay.exchange import orders as ex
 from replay.exchange.happenings import Filled, OrderChanged
 from replay.exchange.views import Pause
 
-LIMITS = RiskLimits(order=1_000, market=1_500, exposure=6_000_000, day_loss=10**12, markets=2)
+LIMITS = RiskLimits(order=1_000, market=2_500, exposure=20_000_000, day_loss=10**12, markets=2)
 LAG_NS = 1_500_000_000  # reads are at most so stale here
 LATE_NS = 5 * SECOND_NS
+STORMS = 10
 TAKER = FeeTerms(FeeType.WITH_MAKER_FEES)
 
-SIDES = st.sampled_from(BookSide)
-PRICES = st.sampled_from((3_500, 4_500, 5_000, 5_500, 6_500))
-COUNTS = st.sampled_from((100, 300, 700, 1_000))
-FATES = st.sampled_from(("answered", "answered", "answered", "lost before", "lost after", "silent before", "silent after"))
+PRICES = (3_500, 4_500, 5_000, 5_500, 6_500)
+COUNTS = (100, 300, 700, 1_000)
+KINDS = ("maker", "taker", "ioc")
+FATES = (
+    "answered",
+    "answered",
+    "answered",
+    "late",
+    "late",
+    "lost before",
+    "lost after",
+    "silent before",
+    "silent after",
+)
+SIDE, PRICE, COUNT, KIND, FATE = map(st.sampled_from, (tuple(BookSide), PRICES, COUNTS, KINDS, FATES))
 ANY = st.integers(0, 1_000)
 
 
@@ -40,6 +56,7 @@ class Books(RuleBasedStateMachine):
         self.run = Run(Puppet(), terms={"limits": LIMITS, "order_life_s": 20}, now_ns=self.market.now_ns)
         self.cancel_on_pause, self.restless = cancel_on_pause, restless
         self.requests: list[Decision] = []
+        self.questions: list[Decision] = []
         self.asked_ns: dict[int, int] = {}
         self.acks: list[tuple[int, Done, dict[str, Any]]] = []
         self.frames: list[Fill | UserOrder] = []
@@ -47,31 +64,45 @@ class Books(RuleBasedStateMachine):
         self.fills: list[Filled] = []
         self.past: list[tuple[int, Any]] = []
         self.connection, self.online, self.paused = 1, True, False
-        self.run.answer("/portfolio/balance", bodies.balance(self.market.engine.reads.balance("me"), self.market.now_ns))
+        self.run.answer(
+            "/portfolio/balance", bodies.balance(self.market.engine.reads.balance("me"), self.market.now_ns)
+        )
         self.run.go()
-        self.look()
+        for side, price in ((BookSide.BID, 3_500), (BookSide.BID, 4_500), (BookSide.ASK, 5_500), (BookSide.ASK, 6_500)):
+            self.others(side, price, 700, ioc=False)
 
     # -------------------------------------------------------------- what the strategy does
 
-    @rule(side=SIDES, price=PRICES, count=COUNTS, ioc=st.booleans(), post_only=st.booleans())
-    def place(self, side: BookSide, price: int, count: int, ioc: bool, post_only: bool) -> None:
-        self.take(self.run.do(lambda ctx: ctx.place("M", side, price, count, ioc=ioc, post_only=post_only)))
+    @rule(side=SIDE, price=PRICE, count=COUNT, kind=KIND, fate=FATE)
+    def place(self, side: BookSide, price: int, count: int, kind: str, fate: str) -> None:
+        ioc, post_only = kind == "ioc", kind == "maker"
+        self.decide(lambda ctx: ctx.place("M", side, price, count, ioc=ioc, post_only=post_only), fate)
 
-    @rule(which=ANY, price=PRICES, count=COUNTS)
-    def amend(self, which: int, price: int, count: int) -> None:
-        own = self.run.host.trading.ledger.live()
-        if own:
-            self.take(self.run.do(lambda ctx: ctx.amend(own[which % len(own)], price, count)))
+    @precondition(lambda self: self.own)
+    @rule(which=ANY, price=PRICE, count=COUNT, fate=FATE)
+    def amend(self, which: int, price: int, count: int, fate: str) -> None:
+        order = self.own[which % len(self.own)]
+        self.decide(lambda ctx: ctx.amend(order, price, count), fate)
 
-    @rule(which=ANY)
-    def cancel(self, which: int) -> None:
-        own = self.run.host.trading.ledger.live()
-        if own:
-            self.take(self.run.do(lambda ctx: ctx.cancel(own[which % len(own)])))
+    @precondition(lambda self: self.own)
+    @rule(which=ANY, fate=FATE)
+    def cancel(self, which: int, fate: str) -> None:
+        order = self.own[which % len(self.own)]
+        self.decide(lambda ctx: ctx.cancel(order), fate)
+
+    @property
+    def own(self) -> tuple[OwnOrder, ...]:
+        return self.run.host.trading.ledger.live()
+
+    def decide(self, todo: Callable[[Context], Any], fate: str) -> None:
+        known = len(self.requests)
+        self.take(self.run.do(todo))
+        while fate != "late" and len(self.requests) > known:
+            self.carry(self.requests.pop(), fate)
 
     # -------------------------------------------------------------- what others do
 
-    @rule(side=SIDES, price=PRICES, count=COUNTS, ioc=st.booleans())
+    @rule(side=SIDE, price=PRICE, count=COUNT, ioc=st.booleans())
     def others(self, side: BookSide, price: int, count: int, ioc: bool) -> None:
         force = ex.TimeInForce.IMMEDIATE_OR_CANCEL if ioc else ex.TimeInForce.GOOD_TILL_CANCELED
         order = ex.NewOrder(
@@ -94,31 +125,38 @@ class Books(RuleBasedStateMachine):
     # -------------------------------------------------------------- what happens on the way
 
     @precondition(lambda self: self.requests)
-    @rule(which=ANY, fate=FATES)
+    @rule(which=ANY, fate=FATE)
     def carry_out(self, which: int, fate: str) -> None:
         self.carry(self.requests.pop(which % len(self.requests)), fate)
 
-    @precondition(lambda self: self.acks)
-    @rule(which=ANY)
-    def ack(self, which: int) -> None:
-        number, done, more = self.acks.pop(which % len(self.acks))
-        self.take(self.run.outcome(number, done, **more))
+    @precondition(lambda self: self.questions)
+    @rule(lost=st.booleans())
+    def ask_all(self, lost: bool) -> None:
+        for decision in self.questions:
+            if not lost:
+                self.carry(decision, "answered")
+        self.questions = []
 
-    @precondition(lambda self: self.frames)
+    @precondition(lambda self: self.acks or self.frames or self.answers)
     @rule(which=ANY, again=st.booleans())
-    def frame(self, which: int, again: bool) -> None:
-        frame = self.frames[which % len(self.frames)]
-        if not again:
-            self.frames.remove(frame)
-        self.take(self.run.frame(frame, self.connection))
+    def deliver(self, which: int, again: bool) -> None:
+        which %= len(self.acks) + len(self.frames) + len(self.answers)
+        if which < len(self.frames):
+            frame = self.frames[which] if again else self.frames.pop(which)
+            self.take(self.run.frame(frame, self.connection))
+        elif which < len(self.frames) + len(self.acks):
+            number, done, more = self.acks.pop(which - len(self.frames))
+            self.take(self.run.outcome(number, done, **more))
+        else:
+            fetch, body, number, asked_ns = self.answers.pop(which - len(self.frames) - len(self.acks))
+            if body is not None:
+                took_ns = self.market.now_ns - asked_ns
+                self.take(self.run.answer(path_of(fetch), body, took_ns=took_ns, why=f"decision {number}"))
 
-    @precondition(lambda self: self.answers)
-    @rule(which=ANY)
-    def answer(self, which: int) -> None:
-        fetch, body, number, asked_ns = self.answers.pop(which % len(self.answers))
-        if body is not None:
-            took_ns = self.market.now_ns - asked_ns
-            self.take(self.run.answer(path_of(fetch), body, took_ns=took_ns, why=f"decision {number}"))
+    @rule(backwards=st.booleans())
+    def deliver_all(self, backwards: bool) -> None:
+        while self.acks or self.frames or self.answers:
+            self.deliver(-1 if backwards else 0, again=False)
 
     @rule()
     def connection_is_lost_or_found(self) -> None:
@@ -127,6 +165,44 @@ class Books(RuleBasedStateMachine):
             self.take(self.run.closed(self.connection))
         else:
             self.reconnect()
+
+    @rule(seed=st.integers(0, 2**32))
+    def storm(self, seed: int) -> None:
+        """Much at once, as a dice has it: more of what matters than rules drawn one by one come to."""
+        dice = Random(seed)
+        for _ in range(30):
+            self.one_of_a_storm(dice)
+            self.the_worst_case_is_never_less_than_the_truth()
+
+    def one_of_a_storm(self, dice: Random) -> None:
+        side, price, count = dice.choice(list(BookSide)), dice.choice(PRICES), dice.choice(COUNTS)
+        fate, which, coin = dice.choice(FATES), dice.randrange(1_000), dice.random() < 0.5
+        own, requests, questions = self.own, self.requests, self.questions
+        match dice.randrange(20):
+            case 0 | 1 | 2 | 16:
+                self.place(side, price, count, dice.choice(KINDS), fate)
+            case 3 | 4 | 17 if own:
+                self.amend(which, price, count, fate)
+            case 5 if own:
+                self.cancel(which, fate)
+            case 6 | 7 | 14 | 15:
+                self.others(side, price, count, ioc=coin)
+            case 8:
+                self.later(dice.randrange(1, 60))
+            case 9 if requests:
+                self.carry_out(which, fate)
+            case 10 if questions:
+                self.ask_all(lost=which < 200)
+            case 11 if which < 100 or self.paused:
+                self.pause()
+            case 12 if which < 200 or not self.online:
+                self.connection_is_lost_or_found()
+            case 13:
+                self.deliver_all(backwards=coin)
+            case _ if self.acks or self.frames or self.answers:
+                self.deliver(which, again=coin)
+            case _:
+                pass
 
     # -------------------------------------------------------------- what must hold
 
@@ -160,12 +236,10 @@ class Books(RuleBasedStateMachine):
             for decision in self.requests[:]:
                 self.requests.remove(decision)
                 self.carry(decision, "answered", fresh=True)
-            while self.acks:
-                self.ack(0)
-            while self.frames:
-                self.frame(0, again=False)
-            while self.answers:
-                self.answer(0)
+            for decision in self.questions:
+                self.carry(decision, "answered", fresh=True)
+            self.questions = []
+            self.deliver_all(backwards=False)
             self.wait(SECOND_NS)
         account, trading = self.market.engine.reads, self.run.host.trading
         assert trading.holdings.of("M").position == self.market.position("me")
@@ -181,7 +255,8 @@ class Books(RuleBasedStateMachine):
 
     def take(self, reaction: Any) -> None:
         taken = [decision for decision in reaction.decisions if not decision.refused]
-        self.requests += taken
+        self.requests += [decision for decision in taken if not isinstance(decision.action, Fetch)]
+        self.questions += [decision for decision in taken if isinstance(decision.action, Fetch)]
         self.asked_ns |= {decision.number: self.market.now_ns for decision in taken}
 
     def wait(self, ns: int) -> None:
@@ -223,7 +298,7 @@ class Books(RuleBasedStateMachine):
         else:
             answer = self.ask(action)
             self.look()
-        if fate == "answered":
+        if fate in ("answered", "late"):
             self.acks.append((number, *answer))
         elif fate.startswith("lost"):
             self.acks.append((number, Done.FAILED, {}))
@@ -300,4 +375,17 @@ def amendment(action: Amend) -> ex.Amendment:
 
 
 class TestBooks(Books.TestCase):  # type: ignore[misc]  # hypothesis makes the class at run time
-    settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_storms_leave_both_sides_with_the_same_books(block: int) -> None:
+    for seed in range(block * STORMS, (block + 1) * STORMS):
+        books = Books()
+        try:
+            books.start(cancel_on_pause=seed % 2 == 0, restless=seed % 3 == 0)
+            for part in range(3):
+                books.storm(seed * 3 + part)
+            books.settle_down()
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}") from error
