@@ -122,7 +122,7 @@ def _record(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable
     say(f"2. recorded  {status.frames:,} frames of {status.markets} markets in {seconds:g} s, tape sealed")
 
 
-for group in (tapedeck_live, tapedeck_strategies, tapedeck_exchange, tapedeck_tapes, tapedeck_upkeep):
+for group in (tapedeck_live, tapedeck_exchange, tapedeck_tapes, tapedeck_strategies, tapedeck_upkeep):
     app.registered_commands += group.app.registered_commands
 
 
