@@ -144,7 +144,9 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
     return trading
 
 
-for group in (tapedeck_live, tapedeck_run, tapedeck_strategies, tapedeck_exchange, tapedeck_tapes, tapedeck_upkeep):
+for group in (
+    tapedeck_live, tapedeck_run, tapedeck_exchange, tapedeck_tapes, tapedeck_strategies, tapedeck_upkeep,
+):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 
 

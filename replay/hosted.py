@@ -71,22 +71,15 @@ class Hosted:
         Raises TapeDamaged; TapeError when a record of ours cannot be read; ConfigError when a strategy cannot be had.
         """
         for record, step in self.player.play(until_seq=until_seq):
-            try:
-                reaction = self._react(record, step) if self._terms is None else self._suppose(record, step)
-            except msgspec.MsgspecError as error:
-                kind = Kind(record.kind).name
-                raise TapeError(f"record {record.seq} is no {kind} that this program can read: {error}") from error
+            reaction = react(self.host if self._terms is None else self, record, step)
             for decision in reaction.decisions:
                 self.digest.add(encode_payload(decision))
             self.decisions += len(reaction.decisions)
             self.faults += len(reaction.faults)
             yield record, step, reaction
 
-    def _react(self, record: Record, step: Step) -> Reaction:
-        return self.host.react(record, step)
-
-    def _suppose(self, record: Record, step: Step) -> Reaction:
-        """What a record leads to in a what-if."""
+    def react(self, record: Record, step: Step) -> Reaction:
+        """What a record leads to in a what-if; for `play`."""
         host, kind = self.host, record.kind
         if kind in _OF_A_RUN:
             return Reaction()
@@ -103,6 +96,15 @@ class Hosted:
             ]
             reaction.faults += ticked.faults
         return reaction
+
+
+def react(host: Host | Hosted, record: Record, step: Step) -> Reaction:
+    """What a record leads to; raises TapeError when it is one of ours that cannot be read."""
+    try:
+        return host.react(record, step)
+    except msgspec.MsgspecError as error:
+        kind = Kind(record.kind).name
+        raise TapeError(f"record {record.seq} is no {kind} that this program can read: {error}") from error
 
 
 def _instead(record: Record, kind: Kind, payload: Any) -> Record:

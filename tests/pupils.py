@@ -1,7 +1,8 @@
-"""A strategy for tests of replay that behaves."""
+"""Strategies for tests of replay that behave."""
 
 from core.actions import BookSide
 from core.context import Context
+from core.messages.types import Trade
 from core.strategy import Params, Strategy
 from core.window import Window
 
@@ -45,3 +46,30 @@ class Quoter(Strategy):
     def on_timer(self, ctx: Context, name: str) -> None:
         ctx.say(f"{name} {self.looked} {ctx.dice.below(1_000)}")
         ctx.wake(name, 1_000_000_000)
+
+
+class TalkerParams(Params, frozen=True):
+    """is_loud: says something at every book. fails_at: the trade at which it raises, 0 = never."""
+
+    is_loud: bool = True
+    fails_at: int = 0
+
+
+class Talker(Strategy):
+    """Has no orders, so that its failure leads to no decision."""
+
+    Params = TalkerParams
+
+    def __init__(self, params: TalkerParams) -> None:
+        super().__init__(params)
+        self.heard = 0
+
+    def on_book(self, ctx: Context, market: Window) -> None:
+        if self.params.is_loud:
+            ctx.say(f"bid {market.bid}", market.market)
+
+    def on_trade(self, ctx: Context, market: Window, trade: Trade) -> None:
+        del ctx, market, trade
+        self.heard += 1
+        if self.heard == self.params.fails_at:
+            raise RuntimeError(f"trade {self.heard}")

@@ -18,7 +18,8 @@ from replay.when import format_time
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     *("demo", "capture", "serve", "sandbox"),
-    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export", "doctor", "archive"),
+    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export"),
+    *("parity", "causality", "doctor", "archive"),
 )
 HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")
 

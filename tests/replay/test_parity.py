@@ -131,6 +131,17 @@ def test_a_decision_more_or_less_is_a_difference(tmp_path: Path, change: Change,
     assert (found.recorded is None) == ("live" in what)
 
 
+def test_a_decision_that_was_put_in_between_is_a_difference_at_its_own_record(tmp_path: Path) -> None:
+    records = lived()
+    quiet = trades(records)[1]
+    after = next(r for r in of_kind(records, Kind.DECISION) if decode_decision(r.payload).cause > quiet)
+    more = Decision(decode_decision(after.payload).number, quiet, 0, "pupil", Say("hm"))
+    at = records.index(after)
+    found = parting(tmp_path, anew([*records[:at], saying(after, encode_payload(more)), *records[at:]]))
+    assert (found.what, found.seq) == ("a decision that the replay does not take", quiet)
+    assert (found.recorded, found.replayed) == (more, None)
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("number", 90), ("ordinal", 3), ("strategy", "other"), ("refused", "too much")]
 )
@@ -218,6 +229,36 @@ def test_a_strategy_that_fails_elsewhere_is_a_difference(tmp_path: Path, live: i
     first = LiveRun(specify("pupil", "pupils:Quoter", {"fails_at": min(live or 99, replayed or 99)})).live(market_day())
     found = parting(tmp_path, failing_at(replayed)(lived(fails_at=live)))
     assert [found.seq] == first.failed_at
+
+
+def talking(burst: int = 4, **params: object) -> list[Record]:
+    return LiveRun(specify("pupil", "pupils:Talker", params), burst=burst).live(market_day()).records
+
+
+def trades(records: list[Record]) -> list[int]:
+    return [record.seq for record in records if b'"type":"trade"' in record.payload]
+
+
+@pytest.mark.parametrize("is_loud", [True, False])
+def test_a_failure_that_leads_to_no_decision_is_missed_at_its_record(tmp_path: Path, is_loud: bool) -> None:
+    records = talking(is_loud=is_loud)
+    found = parting(tmp_path, failing_at(2)(records))
+    assert found.what == "strategy pupil fails in the replay and did not live: on_trade: RuntimeError: trade 2"
+    assert found.seq == trades(records)[1]
+
+
+def test_a_failure_only_live_is_told_where_it_is_recorded(tmp_path: Path) -> None:
+    records = talking(fails_at=2)
+    found = parting(tmp_path, failing_at(0)(records))
+    assert found.what == "strategy pupil failed live and does not in the replay: on_trade: RuntimeError: trade 2"
+    assert found.seq == fails(records).seq
+
+
+def test_a_failure_that_comes_later_in_the_replay_is_told_at_what_is_decided_between(tmp_path: Path) -> None:
+    records = talking(burst=1_000, fails_at=1)  # the FAULT lies behind both trades
+    found = parting(tmp_path, failing_at(2)(records))
+    assert found.what == "strategy pupil failed live before this was decided: on_trade: RuntimeError: trade 1"
+    assert trades(records)[0] < found.seq < trades(records)[1]
 
 
 def test_only_the_hook_and_the_type_of_an_error_are_compared(tmp_path: Path) -> None:
