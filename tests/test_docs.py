@@ -28,7 +28,7 @@ README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 _MARKED: Final = re.compile(r"^<!-- run -->\n```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_ROW: Final = re.compile(r"^\| `tapedeck ([a-z]+)([^`]*)`", re.MULTILINE)
+_ROW: Final = re.compile(r"^\| `tapedeck ([a-z-]+)([^`]*)`", re.MULTILINE)
 _LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
@@ -104,7 +104,7 @@ def help_of(*command: str) -> str:
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
-    offered = set(re.findall(r"^[ │|]+([a-z]+)  +\S", help_of(), re.MULTILINE))
+    offered = set(re.findall(r"^[ │|]+([a-z-]+)  +\S", help_of(), re.MULTILINE))
     assert {command for command, _ in _ROW.findall(README)} == offered
 
 
