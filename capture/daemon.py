@@ -56,8 +56,8 @@ FOLD_REST_S: Final = 0.05
 """The fold repairs and keeps books here, which nobody waits for: the thread that wakes for every frame costs half as
 much again as the one that wakes twenty times a second."""
 
-COMPANION_S: Final = 5.0
-"""What strategies get to take in the last records; the tape is sealed after that."""
+COMPANION_S: Final = 30.0
+"""What strategies that lag get to take in the last records, which are durable by then; the tape is sealed after it."""
 
 JOIN_S: Final = 0.2
 """What a thread that was told to end, and whose request was aborted, gets to do so; it appends nothing that matters."""

@@ -25,6 +25,9 @@ from replay.exchange.local import LocalExchange
 from replay.exchange.options import ServerOptions
 from replay.exchange.sandbox import SandboxOptions, SandboxVenue
 
+SLUGGISH: Final = f"{Path(__file__).with_name('sluggish.py')}:Sluggish"
+"""A strategy that hangs, before the Market Maker in each turn."""
+
 LIMITS: Final = RiskLimits(order=500, market=1_000, exposure=60_000_000, day_loss=100_000_000, markets=6)
 
 FAULTS: Final = (
@@ -79,7 +82,7 @@ def faults_of(seed: int) -> tuple[str, ...]:
 
 def specs(*, slow: str = "") -> Any:
     """Scanner and Market Maker, quick enough that some seconds hold many decisions; slow: one more strategy."""
-    names = ["scanner", "market-maker", *([slow] if slow else [])]
+    names = ["scanner", *([slow] if slow else []), "market-maker"]
     given = [
         "scanner.top=4",
         "market-maker.max_markets=4",
