@@ -10,6 +10,8 @@ import pytest
 
 from capture.startup import LOCK_WAIT_S, VERSION, is_tape, new_session, open_writer, require_writable
 from capture.tape.errors import TapeError, TapeLocked
+from capture.tape.layout import Layout
+from capture.tape.lock import TapeLock
 from capture.tape.reader import Ended, Tape
 from core.records import Kind, decode_gap, decode_session
 
@@ -55,8 +57,9 @@ def test_a_tape_of_another_environment_is_refused(tmp_path: Path) -> None:
 
 def test_who_is_about_to_let_go_of_a_tape_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "tape"
-    writer = open_writer(path, new_session("demo", {}))
-    letting_go = threading.Timer(LOCK_WAIT_S / 10, writer.close)
+    open_writer(path, new_session("demo", {})).close()
+    lock = TapeLock(Layout(path).lock)  # a writer that closes lets go of it when its sealing child has ended
+    letting_go = threading.Timer(LOCK_WAIT_S / 10, lock.release)
     letting_go.start()
     require_writable(path, "demo")
     letting_go.join()
