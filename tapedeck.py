@@ -14,14 +14,20 @@ import typer
 
 import tapedeck_exchange
 import tapedeck_live
+import tapedeck_run
+import tapedeck_strategies
 import tapedeck_tapes
 import tapedeck_upkeep
 from core.errors import TapedeckError
 from tapedeck_console import Json, answer, stop
 
 if TYPE_CHECKING:
+    from capture.trading.fold import TradingStatus
     from replay.demo import Demo
     from replay.exchange.local import LocalExchange
+
+DEMO_PARAMETERS = ("scanner.top=3", "market-maker.half_spread=100", "market-maker.size=300", "market-maker.pace_ms=200")
+"""Livelier than the defaults: a demonstration has seconds."""
 
 app = typer.Typer(
     name="tapedeck",
@@ -62,8 +68,9 @@ def demo(
 ) -> None:
     """See it work: no account, nothing leaves this machine, under a minute.
 
-    Starts a sandbox exchange with made-up traders, records it over a real socket while its connection is cut once,
-    compares the tape with what the exchange sent, verifies it, replays it by both paths and shows a book.
+    Starts a sandbox exchange with made-up traders, runs Scanner and Market Maker on it over real sockets while the
+    connection is cut once, compares the tape with what the exchange sent, verifies it, replays it, proves that every
+    decision is the same in the replay and the account as the exchange has it, and shows a market with the fills.
     """
     import tempfile
 
@@ -79,7 +86,7 @@ def demo(
 
 
 def _demonstrate(place: Path, seconds: float, say: Callable[[str], None]) -> "Demo":
-    from replay.demo import make_room, prove
+    from replay.demo import Account, Traded, make_room, prove
     from replay.exchange.local import LocalExchange
     from replay.exchange.options import ServerOptions
     from replay.exchange.sandbox import SandboxOptions, SandboxVenue
@@ -91,37 +98,55 @@ def _demonstrate(place: Path, seconds: float, say: Callable[[str], None]) -> "De
     options = ServerOptions(keep_frames=True, faults=(f"close@after={seconds / 2:g}s,code=1001",))
     with LocalExchange(venue, options) as exchange:
         say(f"1. started   an exchange at {exchange.rest_url} with {len(venue.markets())} markets")
-        _record(exchange, tape, seconds, say)
-        sent = [frame.payload for session in exchange.sent for frame in session.kept if frame.opcode == 1]
-    return prove(place, sent, began_s, say)
+        trading = _trade(exchange, tape, seconds, say)
+        theirs = exchange.control("totals")
+        run = Traded(
+            sent=tuple(frame.payload for session in exchange.sent for frame in session.kept if frame.opcode == 1),
+            ours=Account(cash=trading.cash, fees=trading.fees, positions=dict(trading.positions)),
+            theirs=Account(
+                cash=theirs["balance"],
+                fees=theirs["fees_paid"],
+                positions=theirs["positions"],
+                resting=len(theirs["resting"]),
+            ),
+            pnl=trading.day_pnl,
+        )
+    return prove(place, run, began_s, say)
 
 
-def _record(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[[str], None]) -> None:
-    """The real recorder, as `tapedeck capture` runs it."""
+def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[[str], None]) -> "TradingStatus":
+    """A run of Scanner and Market Maker, as `tapedeck run` makes it."""
     from capture.auth import Credentials
-    from capture.daemon import CaptureOptions, Daemon
     from capture.environments import environment
     from capture.reporting import Reporter
-    from capture.selection import choose_channels, select
+    from capture.trading.desk import TradeOptions
+    from core.actions import RunTerms
 
-    options = CaptureOptions(
-        environment=environment(exchange.rest_url),
-        tape=tape,
-        selection=select(markets=(), series=(), events=(), everything=True, combos=False),
-        channels=choose_channels((), combos=False),
-        for_s=seconds,
-    )
+    specs = tapedeck_run.specify(["scanner", "market-maker"], list(DEMO_PARAMETERS), None)
     unheard = os.open(os.devnull, os.O_WRONLY)
     try:
         reporter = Reporter(unheard)
-        status = Daemon(options, Credentials.load(exchange.environ()), reporter).run()
+        daemon, desk = tapedeck_run.make_daemon(
+            TradeOptions(RunTerms(strategies=specs)),
+            tapedeck_run.capture_options(environment(exchange.rest_url), tape, paper=False, for_s=seconds),
+            Credentials.load(exchange.environ()),
+            reporter,
+        )
+        status = daemon.run()
         reporter.close()
     finally:
         os.close(unheard)
-    say(f"2. recorded  {status.frames:,} frames of {status.markets} markets in {seconds:g} s, tape sealed")
+    trading = desk.status()
+    say(
+        f"2. traded    {status.frames:,} frames in {seconds:g} s, recorded while Scanner and Market Maker took "
+        f"{trading.decisions} decisions; tape sealed"
+    )
+    return trading
 
 
-for group in (tapedeck_live, tapedeck_exchange, tapedeck_tapes, tapedeck_upkeep):
+for group in (
+    tapedeck_live, tapedeck_run, tapedeck_exchange, tapedeck_tapes, tapedeck_strategies, tapedeck_upkeep,
+):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 
 

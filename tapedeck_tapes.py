@@ -136,6 +136,9 @@ def replay(
     path: Annotated[
         ReplayPath, typer.Option(help="Decode the bytes, read the typed columns, or both and compare.")
     ] = ReplayPath.COLUMNS,
+    strategies: Annotated[
+        bool, typer.Option("--strategies/--no-strategies", help="Run the strategies that ran live again, or do not.")
+    ] = True,
     from_: From = None,
     to: To = None,
     as_json: Json = False,
@@ -143,8 +146,9 @@ def replay(
     """Play a tape: digests of state and decisions, gaps, speed.
 
     The same tape gives the same digests on every run and by either path. `--path both` plays the two side by side
-    and exits with 1 and the place if their states ever differ. With `--from` the state still comes from everything
-    before; counts are those of the stretch.
+    and exits with 1 and the place if their states or decisions ever differ. With `--from` the state still comes from
+    everything before; counts are those of the stretch, and no strategy runs. `tapedeck parity` compares with what was
+    decided live.
     """
     from replay import open_tape, render
     from replay.run import Span, compare, run
@@ -153,9 +157,9 @@ def replay(
     opened = open_tape(tape)
     with progress_bar("replaying") as progress:
         if path is not ReplayPath.BOTH:
-            result = run(opened, path, span, progress)
+            result = run(opened, path, span, progress, strategies=strategies)
         else:
-            comparison = compare(opened, span, progress)
+            comparison = compare(opened, span, progress, strategies=strategies)
     if path is not ReplayPath.BOTH:
         answer(result, render.run_lines(result), as_json=as_json)
         return

@@ -4,7 +4,7 @@ Knows paths and bodies of V2. Must not know when an order is wise. Methods raise
 not sent again unless it cannot have arrived; an order whose cancel answers 404 may have been filled or cancelled.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -160,20 +160,23 @@ class AccountApi:
         body = self.client.call("GET", path, params=query(market_tickers=markets), why=why)
         return parsed(path, parse_queue_positions(body))
 
-    def create(self, order: NewOrder, why: str = "") -> Placed:
-        """Place an order."""
-        return self._placed(ORDERS, order.body(), why)[0]
+    def create(self, order: NewOrder, why: str = "", *, still: Callable[[], bool] | None = None) -> Placed:
+        """Place an order. still: see RestClient.call."""
+        return self._placed(ORDERS, order.body(), why, still=still)[0]
 
     def create_batch(self, orders: Sequence[NewOrder], why: str = "") -> tuple[Placed, ...]:
         """Place several; each answer has its own error, in the order of asking."""
         body = {"orders": [order.body() for order in orders]}
         return self._placed(f"{ORDERS}/batched", body, why, items=len(orders))
 
-    def amend(self, order_id: str, order: NewOrder, why: str = "") -> Placed:
-        """Change price and count of an order; count = already filled + wanted to remain."""
+    def amend(
+        self, order_id: str, order: NewOrder, why: str = "", *, still: Callable[[], bool] | None = None
+    ) -> Placed:
+        """Change price, count and expiration of an order; count = already filled + wanted to remain."""
         body = order.body()
         wanted = ("ticker", "side", "price", "count", "client_order_id", "expiration_time")
-        return self._placed(f"{ORDERS}/{quoted(order_id)}/amend", {n: body[n] for n in wanted if n in body}, why)[0]
+        chosen = {name: body[name] for name in wanted if name in body}
+        return self._placed(f"{ORDERS}/{quoted(order_id)}/amend", chosen, why, still=still)[0]
 
     def decrease(self, order_id: str, market: str, to_count: int, why: str = "") -> Placed:
         """Leave so much (1/100 contract) of an order, which keeps its place."""
@@ -194,8 +197,10 @@ class AccountApi:
         answer = self.client.call("DELETE", path, body=body, urgent=True, why=why, items=len(orders))
         return parsed(path, parse_cancelled(answer))
 
-    def _placed(self, path: str, body: dict[str, Any], why: str, *, items: int = 1) -> tuple[Placed, ...]:
-        answer = self.client.call("POST", path, body=msgspec.json.encode(body), why=why, items=items)
+    def _placed(
+        self, path: str, body: dict[str, Any], why: str, *, items: int = 1, still: Callable[[], bool] | None = None
+    ) -> tuple[Placed, ...]:
+        answer = self.client.call("POST", path, body=msgspec.json.encode(body), why=why, items=items, still=still)
         found = parse_placed(answer)
         if isinstance(found, Malformed) or not found:
             raise ExchangeError(f"{path}: the answer cannot be read, so what became of the order is not known; list it")

@@ -7,10 +7,10 @@ time, or because the deck gave up (a key that is refused, or a limit of tries th
 import contextlib
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -38,9 +38,10 @@ from capture.status import DaemonStatus, State, Watcher, format_span
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from capture.tape.writer import TapeWriter
+from capture.trading.wanted import Wanted
 from capture.wire import WireLimits
 from core.errors import ConfigError, ExchangeError
-from core.records import Control, Kind, encode_payload
+from core.records import Control, Kind, Session, encode_payload
 
 EVERY_S: Final = 1.0
 """How often the status is made: what a terminal shows, and what watchers see."""
@@ -54,6 +55,9 @@ REST_TRIES: Final = 3
 FOLD_REST_S: Final = 0.05
 """The fold repairs and keeps books here, which nobody waits for: the thread that wakes for every frame costs half as
 much again as the one that wakes twenty times a second."""
+
+COMPANION_S: Final = 5.0
+"""What strategies get to take in the last records; the tape is sealed after that."""
 
 JOIN_S: Final = 0.2
 """What a thread that was told to end, and whose request was aborted, gets to do so; it appends nothing that matters."""
@@ -107,12 +111,50 @@ class CaptureOptions:
         }
 
 
+class Companion(Protocol):
+    """What a recorder may have beside it: a run of strategies. Called in this order, by the main thread."""
+
+    def session(self, session: Session) -> Session:
+        """The session with what else it has to say."""
+
+    def assemble(
+        self, writer: TapeWriter, deck: Deck, client: RestClient, wanted: Wanted, note: Callable[[str], None]
+    ) -> None:
+        """Put it together."""
+
+    def start(self) -> None:
+        """Begin; the deck has begun."""
+
+    @property
+    def fatal(self) -> str:
+        """Why recording has to end with it, "" = it has not to."""
+
+    def wind_down(self) -> None:
+        """End what it does out there; connections and REST are still there."""
+
+    def stop(self, timeout_s: float) -> None:
+        """End; nothing more comes onto the tape but what it says itself."""
+
+    @property
+    def exit_code(self) -> int:
+        """The program's, if recording itself went well."""
+
+    def last_words(self) -> list[str]:
+        """What there is to say at the end."""
+
+
 class Daemon:
-    """One run of the recorder, in the main thread. `run` is called once."""
+    """One run of the recorder, in the main thread. `run` is called once. companion: what runs beside it, if any."""
 
     def __init__(
-        self, options: CaptureOptions, credentials: Credentials, reporter: Reporter, watchers: Sequence[Watcher] = ()
+        self,
+        options: CaptureOptions,
+        credentials: Credentials,
+        reporter: Reporter,
+        watchers: Sequence[Watcher] = (),
+        companion: Companion | None = None,
     ) -> None:
+        self._companion = companion
         self._options = options
         self._credentials = credentials
         self._reporter = reporter
@@ -137,6 +179,8 @@ class Daemon:
             found = self._discovery.survey(time.time_ns())
             signals = undo.enter_context(StopSignals())
             session = new_session(options.environment.name, options.described())
+            if self._companion is not None:
+                session = self._companion.session(session)
             writer = open_writer(options.tape, session)
             undo.callback(_close, writer)
             self._answers.attach(writer)
@@ -163,7 +207,17 @@ class Daemon:
         )
         deck = Deck(writer, options.environment, self._credentials, deck_options, on_step=self._inbox)
         books = LostBooks(self._api, deck.read)
-        hands = Hands(Catalogue(self._api), self._answers, self._inbox, writer, deck.want, lost_books=books)
+        wanted = Wanted(deck.want)
+        hands = Hands(
+            Catalogue(self._api),
+            self._answers,
+            self._inbox,
+            writer,
+            lambda markets: wanted.say("selection", markets),
+            lost_books=books,
+        )
+        if self._companion is not None:
+            self._companion.assemble(writer, deck, self._client, wanted, self._reporter.note)
         return Parts(
             writer=writer,
             client=self._client,
@@ -180,6 +234,8 @@ class Daemon:
         """The markets first, so that the first connection subscribes to all of them."""
         parts.keeper.begin(found, self._left_over(parts.writer))
         parts.deck.start()
+        if self._companion is not None:
+            self._companion.start()
         parts.keeper.start()
         parts.poller.start()
 
@@ -202,10 +258,15 @@ class Daemon:
                 return Ending(f"{format_span(for_s)} are over")
             if parts.deck.fatal:
                 return Ending(parts.deck.fatal, exit_code=2)
+            if self._companion is not None and self._companion.fatal:
+                return Ending(self._companion.fatal, exit_code=2)
             self._show(overview.status())
 
     def _stop(self, parts: Parts, overview: Overview, ending: Ending) -> DaemonStatus:
         """Everything received is durable within 2 s; then the tape is sealed, however long that takes."""
+        companion = self._companion
+        if companion is not None:
+            companion.wind_down()
         last = overview.status(State.STOPPING)
         self._show(last)
         parts.keeper.stop()
@@ -216,9 +277,16 @@ class Daemon:
         parts.deck.stop(STOP_S)
         parts.keeper.join(JOIN_S)
         parts.poller.join(JOIN_S)
+        if companion is not None:
+            companion.stop(COMPANION_S)
         problem = _close(parts.writer)
+        code = ending.exit_code or (2 if problem else 0)
+        if companion is not None:
+            for line in companion.last_words():
+                self._reporter.note(line)
+            code = code or companion.exit_code
         why = ending.why if ending.exit_code else problem
-        status = overview.status(State.STOPPED, why, exit_code=ending.exit_code or (2 if problem else 0))
+        status = overview.status(State.STOPPED, why, exit_code=code)
         # that our own goodbye ends the connections is no gap anybody has to hear of
         status = msgspec.structs.replace(status, gaps=last.gaps, open_gaps=last.open_gaps)
         self._show(status)

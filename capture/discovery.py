@@ -79,7 +79,8 @@ class Discovery:
             found += self._ask(question, now_ns)
         once = {one.listed.ticker: one for one in found}
         alive = tuple(one for one in once.values() if not one.listed.is_final)
-        if not alive and not (self._selection.everything or self._selection.series):
+        named = self._selection.markets or self._selection.events
+        if named and not alive and not (self._selection.everything or self._selection.series):
             names = ", ".join((*self._selection.markets, *self._selection.events)[:3])
             raise ConfigError(f"nothing is left to record: {names} is over; name markets that are not settled")
         return alive

@@ -37,6 +37,9 @@ LONGEST_OBEYED_S: Final = 120.0
 ERROR_BYTES: Final = 65_536
 """Of an answer that is none: the longest sentence of the exchange has 170, a page of a proxy some thousand."""
 
+STALE: Final = "stale"
+"""The code of what was not sent because it had become stale while it waited for its turn."""
+
 SKEW_S: Final = 5.0
 """A clock that is off by more is named when a signature is refused: 10 s are taken, 30 s are not (protocol 2.4)."""
 
@@ -151,12 +154,14 @@ class RestClient:
         why: str = "",
         items: int = 1,
         also: Callable[[bytes], bool] | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> bytes:
         """The body of a successful answer. path: without the API's prefix ("/markets/X"). urgent: a cancel.
 
         body: UTF-8. items: how many a batch holds. also: whether the body of a 5xx is the answer all the
-        same. Raises ExchangeError: no answer, or a refusal (its status and the exchange's code); AuthError: the key or
-        the signature was refused.
+        same. still: asked when its turn has come, before each attempt; False = it has become stale, and is not sent
+        (ExchangeError with the code "stale"). Raises ExchangeError: no answer, or a refusal (its status and the
+        exchange's code); AuthError: the key or the signature was refused.
         """
         query = urlencode(list(params))
         target = f"{self._prefix}{path}{'?' if query else ''}{query}"
@@ -164,6 +169,8 @@ class RestClient:
         tries = 0
         while True:
             self._pace(method, path, urgent=urgent, items=items)
+            if still is not None and not still():
+                raise ExchangeError(f"{method} {path}: stale before its turn came, so it was not sent", code=STALE)
             got = self._attempt(call, body)
             tries += 1
             if not got.error and (200 <= got.status < 300 or (got.status >= 500 and also and also(got.body))):

@@ -117,7 +117,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of OUTCOME: what became of a decision.
 
     status: HTTP status, 0 = none. code, reason: the exchange's own word, and a sentence. order_id, filled, remaining:
-    of an order that was placed, amended or cancelled (filled, remaining -1 = not said).
+    of an order that was placed, amended or cancelled (-1 = not said). remaining: what rests of it; of one that was
+    cancelled, what rested of it until then: by how much it was reduced.
     """
 
     decision: int
@@ -159,13 +160,14 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of PROGRESS: the strategies have stepped every record up to the seq `stepped`.
 
     decisions: how many they have taken in this session. day, day_pnl: the UTC day (days since 1970) and the money
-    gained in it so far, which the next session of this tape goes on from.
+    gained in it so far, which the next session of this tape goes on from. halted: the day's limit was reached.
     """
 
     stepped: int
     decisions: int
     day: int = 0
     day_pnl: int = 0
+    halted: bool = False
 
 
 class StrategySpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -196,7 +198,7 @@ class RunTerms(msgspec.Struct, frozen=True, omit_defaults=True):
 
     paper: the name of the fill model, "" = real orders; paper_cash: money it begins with. order_life_s: how long an
     order lives unless it is renewed.
-    max_lag_ms: see the shell. day, day_pnl: what earlier sessions lost or gained today.
+    max_lag_ms: see the shell. day, day_pnl, halted: from the PROGRESS of the session before.
     """
 
     strategies: tuple[StrategySpec, ...] = ()
@@ -206,6 +208,7 @@ class RunTerms(msgspec.Struct, frozen=True, omit_defaults=True):
     max_lag_ms: int = 1_000
     day: int = 0
     day_pnl: int = 0
+    halted: bool = False
     paper_cash: int = 10_000_000_000
 
 

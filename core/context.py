@@ -6,7 +6,19 @@ Knows how a command becomes a decision. Must not know how decisions are carried 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from core.actions import Action, BookSide, Cancel, Fetch, Place, Say, Select, Subscribe, Unsubscribe
+from core.actions import (
+    Action,
+    BookSide,
+    Cancel,
+    Fetch,
+    Place,
+    RiskLimits,
+    RunTerms,
+    Say,
+    Select,
+    Subscribe,
+    Unsubscribe,
+)
 from core.dice import Dice
 from core.health import Health
 from core.holdings import Holding
@@ -24,10 +36,14 @@ class Desk(Protocol):
     """What a context needs of the host."""
 
     now_ns: int
-    health: Health
+    terms: RunTerms
     selected: tuple[str, ...]
     reference: Reference
     order_life_ns: int
+
+    @property
+    def health(self) -> Health:
+        """What concerns all markets at once."""
 
     def window(self, market: str) -> Window:
         """Sight of a market."""
@@ -110,6 +126,11 @@ class Context:
         return self._host.health
 
     @property
+    def limits(self) -> RiskLimits:
+        """What the run may do at most; an order beyond it is refused."""
+        return self._host.terms.limits
+
+    @property
     def selected(self) -> tuple[str, ...]:
         """The markets another strategy of this run has chosen, best first."""
         return self._host.selected
@@ -147,14 +168,19 @@ class Context:
         return "" if self._do(order) else key
 
     def amend(self, order: OwnOrder, price: int, remaining: int) -> bool:
-        """Have an order be this, `remaining` contracts of it left to fill, and live on; False = refused, or busy."""
-        if order.asked or not order.order_id:
+        """Have an order be this, `remaining` contracts of it left to fill, and live on; False = refused, or busy.
+
+        Busy: something is under way with it as it is now, however old `order` is, or it is to be cancelled, or over.
+        """
+        now = self.account.order(order.client_order_id)
+        if now is None or not now.is_live or now.asked or now.wants_cancel or not now.order_id:
             return False
-        return not self._do(amended(order, price, remaining, self._expires_s(0)))
+        return not self._do(amended(now, price, remaining, self._expires_s(0)))
 
     def renew(self, order: OwnOrder) -> bool:
         """Have it live on as it is, at its place in the queue; False = refused, or busy."""
-        return self.amend(order, order.price, order.remaining)
+        now = self.account.order(order.client_order_id)
+        return now is not None and self.amend(now, now.price, now.remaining)
 
     def cancel(self, order: OwnOrder) -> None:
         """Cancel it, at once or as soon as what is under way is answered; asked again until it is known to be over."""

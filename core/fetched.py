@@ -58,7 +58,7 @@ class Fetched(msgspec.Struct, frozen=True):
     def market(self) -> str:
         """The ticker in the path of a single market's endpoint, else ""."""
         parts = self.path.split("/")
-        return _plain(parts[2]) if len(parts) > 2 and parts[1] == "markets" else ""
+        return _unescaped(parts[2]) if len(parts) > 2 and parts[1] == "markets" else ""
 
 
 def endpoint_of(call: RestCall) -> str:
@@ -84,9 +84,13 @@ def read(call: RestCall, now_ns: int) -> Fetched | None:
 
 
 def _plain(text: str) -> str:
-    """A part of a URL without its escapes."""
-    escaped = text.replace("+", " ").encode()
-    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), escaped).decode("utf-8", "replace")
+    """A part of a query without its escapes."""
+    return _unescaped(text.replace("+", " "))
+
+
+def _unescaped(text: str) -> str:
+    """A part of a path without its escapes."""
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode()).decode("utf-8", "replace")
 
 
 def _body(call: RestCall) -> bytes:

@@ -52,7 +52,7 @@ class Holding(msgspec.Struct, frozen=True, gc=False):
 
 class Holdings:
     """Positions and money. cash None = no balance was told yet. fees, fills: of this session. unpriced: fills without a
-    fee. disputed: markets whose last fill told of another position than ours.
+    fee. disputed: markets of which the exchange told another position than ours.
     """
 
     __slots__ = ("_by_market", "_keys", "cash", "disputed", "fees", "fills", "unpriced")
@@ -121,15 +121,23 @@ class Holdings:
         self._by_market[fill.market] = msgspec.structs.replace(
             held, position=position, cost=cost, fees=held.fees + fee, flow=held.flow + flow - fee
         )
-        if fill.after is not None and fill.after != position:
-            self.disputed[fill.market] = None
-        else:
-            self.disputed.pop(fill.market, None)
+        if fill.after is not None:
+            self.told(fill.market, fill.after)
         return True
+
+    def told(self, market: str, position: int) -> bool:
+        """The exchange says what is held; whether that is what we have. If not, one of us is late, or missed a fill."""
+        agrees = self.of(market).position == position
+        if agrees:
+            self.disputed.pop(market, None)
+        else:
+            self.disputed[market] = None
+        return agrees
 
     def settle(self, market: str, settlement_value: int) -> int:
         """A market paid (price units a yes contract); what came in, rounded down to the cent (protocol 14)."""
         held = self.of(market)
+        self.disputed.pop(market, None)
         if not held.position:
             return 0
         value = settlement_value if held.position > 0 else DOLLAR - settlement_value

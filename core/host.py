@@ -36,14 +36,15 @@ from core.engine import Engine, Step
 from core.fetched import read as read_answer
 from core.gaps import MUTE, SEQUENCE, STALL, Gap
 from core.health import Health
+from core.inquiry import News
+from core.lookout import BEATS, Lookout
 from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
 from core.records import Control, Fault, Kind, Record, decode_control, decode_rest, decode_session
 from core.reference import Reference
 from core.seats import Run, Seat, Seats, directly
-from core.session import STALL_NS
 from core.strategy import Strategy
 from core.times import SECOND_NS
-from core.trading import News, Trading, client_order_id
+from core.trading import Trading, client_order_id
 from core.window import Window
 
 Load = Callable[[StrategySpec], Strategy]
@@ -52,8 +53,6 @@ _TEXT: Final = int(Kind.FRAME)
 _OWN: Final = (int(Kind.DECISION), int(Kind.PROGRESS))
 _HEARD_ON: Final = (STALL, MUTE, "asleep", "disk_full", "sync_failed", "write_failed")
 """Gaps after whose end the same subscriptions go on."""
-
-_BEATS: Final = (int(Kind.HEARTBEAT), int(Kind.TICK))
 
 
 @dataclass(slots=True)
@@ -87,20 +86,24 @@ class Host:
         self.order_life_ns = terms.order_life_s * SECOND_NS
         self.reference = Reference(store)
         self.trading = Trading(terms, store, self.now_ns)
-        self.health = Health()
+        self._lookout = Lookout(self.engine, self.reference, self.trading)
         self.selected: tuple[str, ...] = ()
         self.decisions = 0
         self._nonce = nonce
-        self._alive: dict[int, None] = {}
-        self._fetches: dict[int, tuple[Seat, str]] = {}
+        self._fetches: dict[str, tuple[Seat, str]] = {}  # those without an answer, by the why of their RestCall
         self._tops: dict[str, tuple[int | None, int, int | None, int]] = {}
         self._reaction = Reaction()
         self._cause = -1
-        self._seats = Seats(self._run, self._raises, self._failed)
+        self._seats = Seats(self._run, self._raises, lambda seat: self.trading.pull(seat.name))
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._decide_for, account, Dice(seed * 1_000_003 + number))
             self._seats.add(Seat(number, spec.name, self._load(spec), ctx))
+
+    @property
+    def health(self) -> Health:
+        """What concerns all markets at once."""
+        return self._lookout.health
 
     @property
     def next_wake_ns(self) -> int:
@@ -109,7 +112,8 @@ class Host:
 
     def progress(self, stepped: int) -> Progress:
         """The payload of a PROGRESS now."""
-        return Progress(stepped, self.decisions, self.trading.day, self.trading.risk.realized)
+        risk = self.trading.risk
+        return Progress(stepped, self.decisions, self.trading.day, risk.realized, bool(risk.halted))
 
     def window(self, market: str) -> Window:
         """Sight of a market."""
@@ -117,13 +121,7 @@ class Host:
 
     def flaw(self, market: str) -> str:
         """Why a market's book is not to be acted upon now, "" = it is."""
-        window = self.window(market)
-        if not window.is_trusted:
-            return "untrusted"
-        if window.connection not in self._alive:
-            return "silent"
-        bid, ask = window.bid, window.ask
-        return "crossed" if bid is not None and ask is not None and bid >= ask else ""
+        return self._lookout.flaw(self.window(market))
 
     def next_id(self) -> str:
         """The client_order_id of the next decision."""
@@ -146,9 +144,9 @@ class Host:
             return reaction
         if not self._seats.seats:
             return reaction
-        for gap in step.gaps:
-            self._lost(gap)
-            self._seats.tell("on_gap", gap)
+        self.trading.at(self.now_ns)
+        if step.gaps:
+            self._gaps(step.gaps)
         if kind == _TEXT:
             self._message(step)
         elif kind == Kind.REST:
@@ -159,12 +157,12 @@ class Host:
             self._seats.tick(decode_tick(record.payload).due_ns)
         elif kind == Kind.CONTROL:
             self._control(decode_control(record.payload))
-        if kind != _TEXT or step.gaps:
+        if kind != _TEXT:
             self._look(kind)
-        is_beat = kind in _BEATS
-        for news in self.trading.expired(self.now_ns) if is_beat else ():
+        over, asked = self.trading.upkeep(is_beat=kind in BEATS)
+        for news in over:
             self._news(news)
-        for action in self.trading.upkeep(self.now_ns, is_beat=is_beat):
+        for action in asked:
             self._decide(None, action)
         if self._seats.faults:
             reaction.faults += self._seats.faults
@@ -197,7 +195,7 @@ class Host:
             if isinstance(action, Cancel):
                 self._news(News(order=order))
         elif isinstance(action, Fetch) and seat is not None:
-            self._fetches[number] = seat, action.path
+            self._fetches[f"decision {number}"] = seat, action.path
         elif isinstance(action, Select):
             self.selected = action.markets
             self._seats.tell("on_selected", action.markets, but=seat)
@@ -210,6 +208,10 @@ class Host:
             return "the strategy has failed"
         if action.count <= 0 or not 0 < action.price < 10_000:
             return f"no order: {action.count} at {action.price}"
+        if isinstance(action, Amend):
+            order = self.trading.ledger.get(action.client_order_id)
+            if order is None or not order.is_live or order.asked or order.wants_cancel:
+                return "nothing to amend, or something else is under way"
         return self.health.halted or self.trading.risk.refuse(action)
 
     def _message(self, step: Step) -> None:
@@ -218,7 +220,7 @@ class Host:
             self._news(self.trading.message(message))
             return
         if isinstance(message, EventFeeUpdate):
-            self.reference.override(message)
+            self.reference.override(message, self.now_ns)
         elif isinstance(message, Subscribed) and message.channel == "fill":
             self.trading.found()
         if type(change) is not Change:
@@ -232,7 +234,9 @@ class Host:
             self._tell_market("on_ticker", market)
         elif what is ChangeKind.LIFECYCLE:
             assert isinstance(message, MarketLifecycle)
-            self.trading.life(message)
+            self.reference.heard(market, self.now_ns)
+            for news in self.trading.life(message):
+                self._news(news)
             self._tell_market("on_lifecycle", market)
         elif what is ChangeKind.POSITION:
             self._seats.tell("on_position", market, market=market)
@@ -249,6 +253,7 @@ class Host:
         fetched = read_answer(decode_rest(record.payload), self.now_ns)
         if fetched is None:
             return
+        self._fetches.pop(fetched.why, None)
         self.reference.take(fetched)
         for news in self.trading.answer(fetched):
             self._news(news)
@@ -258,16 +263,18 @@ class Host:
         outcome = decode_outcome(record.payload)
         for news in self.trading.outcome(outcome):
             self._news(news)
-        seat, path = self._fetches.pop(outcome.decision, (None, ""))
+        seat, path = self._fetches.get(f"decision {outcome.decision}", (None, ""))
         if isinstance(outcome, Outcome) and outcome.done is not Done.DONE:
+            self._fetches.pop(f"decision {outcome.decision}", None)
             self._seats.call(seat, "on_failed", path)
 
     def _control(self, control: Control) -> None:
         if control.action == GO:
-            first = self._seats.seats[0].name
-            self.trading.begin(control.markets, first, self.now_ns)
+            is_first = not self.trading.has_begun
+            self.trading.begin(control.markets, self._seats.seats[0].name, self.now_ns)
             self._look(Kind.CONTROL)
-            self._seats.tell("on_start")
+            if is_first:
+                self._seats.tell("on_start")
         elif control.action in (HOLD, "stop"):
             self.trading.is_started = False
             self.trading.pull()
@@ -283,31 +290,21 @@ class Host:
         elif fill is not None:
             self._seats.tell("on_fill", fill, market=fill.market)
 
-    def _lost(self, gap: Gap) -> None:
+    def _gaps(self, gaps: tuple[Gap, ...]) -> None:
         """Numbers tell of missing books alone; every other gap may have swallowed what concerns the account."""
-        if gap.reason == SEQUENCE:
-            return
-        self.trading.lost(gap.at_ns)
-        if gap.until_ns is not None and gap.reason in _HEARD_ON:
-            self.trading.found()
+        for gap in gaps:
+            if gap.reason != SEQUENCE:
+                self.trading.lost(gap.at_ns)
+                if gap.until_ns is not None and gap.reason in _HEARD_ON:
+                    self.trading.found()
+        self._look(_TEXT)
+        for gap in gaps:
+            self._seats.tell("on_gap", gap)
 
     def _look(self, kind: int) -> None:
         """See whether connection, exchange or limits are other than before; costly, so not at every frame."""
-        views = self.engine.connections.views()
-        now_ns = self.now_ns
-        self._alive = {v.number: None for v in views if v.is_open and now_ns - v.heard_ns <= STALL_NS}
         before = self.health
-        halted = before.halted
-        if kind in _BEATS or kind == Kind.CONTROL:
-            halted = self.trading.risk.halt()
-        pause_ns = self.reference.pause_ns(now_ns) if kind in (Kind.REST, Kind.CONTROL, *_BEATS) else before.pause_ns
-        self.health = Health(
-            is_connected=bool(self._alive),
-            is_trading=self.reference.is_trading(),
-            pause_ns=pause_ns,
-            halted=halted,
-            is_started=self.trading.is_started,
-        )
+        self._lookout.look(kind, self.now_ns)
         if self.health != before:
             if self.health.halted and not before.halted:
                 self.trading.pull()
@@ -315,9 +312,6 @@ class Host:
 
     def _tell_market(self, hook: str, market: str, *more: Any) -> None:
         self._seats.tell(hook, self.window(market), *more, market=market)
-
-    def _failed(self, seat: Seat) -> None:
-        self.trading.pull(seat.name)
 
 
 def wanted_markets(before: dict[str, None], action: Subscribe | Unsubscribe) -> dict[str, None]:

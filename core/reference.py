@@ -9,10 +9,11 @@ from core.answers.types import Event, ExchangeStatus, Market, Page, Schedule, Se
 from core.fees import ONE, FeeOverride, FeeTerms, FeeType, terms_in_force
 from core.fetched import Fetched
 from core.hours import next_pause
-from core.lifecycle import Phase
+from core.lifecycle import Lifecycle, Phase
 from core.messages.types import EventFeeUpdate, PriceRange
 from core.store import MarketStateStore
 from core.ticks import ranges_of
+from core.times import SECOND_NS
 
 MAX_KEPT: Final = 65_536
 """Markets, events and series kept, of each; the oldest are forgotten."""
@@ -20,13 +21,16 @@ MAX_KEPT: Final = 65_536
 NOT_CHARGEABLE: Final = FeeTerms(FeeType.WITH_COMBO_MAKER_FEES, 2 * ONE)
 """What fees are taken to be where nothing is known: dearer than any series that was seen."""
 
+CACHED_NS: Final = 15 * SECOND_NS
+"""REST may answer from a cache that is so old (protocol 9.6): an answer that is no newer tells no news."""
+
 _OPEN: Final = ("active", "open")
 
 
 class Reference:
     """Facts by name; every method answers for what the tape has told so far."""
 
-    __slots__ = ("_events", "_markets", "_overrides", "_series", "_store", "schedule", "status")
+    __slots__ = ("_events", "_markets", "_overrides", "_series", "_store", "_told_ns", "schedule", "status")
 
     def __init__(self, store: MarketStateStore) -> None:
         self._store = store
@@ -34,6 +38,7 @@ class Reference:
         self._events: dict[str, Event] = {}
         self._series: dict[str, Series] = {}
         self._overrides: dict[str, FeeOverride] = {}
+        self._told_ns: dict[str, int] = {}
         self.status: ExchangeStatus | None = None
         self.schedule: Schedule | None = None
 
@@ -41,9 +46,9 @@ class Reference:
         """Learn from an answer."""
         match fetched.value:
             case Market() as market:
-                _put(self._markets, market.ticker, market)
+                self._market(market, fetched.asked_ns)
             case Event() as event:
-                self._event(event)
+                self._event(event, fetched.asked_ns)
             case Series() as series:
                 _put(self._series, series.ticker, series)
             case ExchangeStatus() as status:
@@ -53,14 +58,19 @@ class Reference:
             case Page(items=items):
                 for item in items:
                     if isinstance(item, Market):
-                        _put(self._markets, item.ticker, item)
+                        self._market(item, fetched.asked_ns)
                     elif isinstance(item, Event):
-                        self._event(item)
+                        self._event(item, fetched.asked_ns)
             case _:
                 pass
 
-    def override(self, update: EventFeeUpdate) -> None:
+    def heard(self, ticker: str, now_ns: int) -> None:
+        """The store has taken in a lifecycle message of a market: what REST said before is older."""
+        _put(self._told_ns, ticker, now_ns)
+
+    def override(self, update: EventFeeUpdate, now_ns: int = 0) -> None:
         """An event charges other fees from now on."""
+        _put(self._told_ns, f"fees {update.event_ticker}", now_ns)
         _put(self._overrides, update.event_ticker, _override(update.fee_type, update.multiplier))
 
     def market(self, ticker: str) -> Market | None:
@@ -69,13 +79,13 @@ class Reference:
 
     def close_ns(self, ticker: str) -> int:
         """When it closes (Unix ns), 0 = not known."""
-        told = self._store.lifecycle(ticker).close_ns
+        told = self._life(ticker).close_ns
         market = self._markets.get(ticker)
         return told or (0 if market is None else market.close_ns)
 
     def ranges(self, ticker: str) -> tuple[PriceRange, ...]:
         """Bands of the prices it takes; empty = not known."""
-        life, market = self._store.lifecycle(ticker), self._markets.get(ticker)
+        life, market = self._life(ticker), self._markets.get(ticker)
         for structure, ranges in (
             (life.price_level_structure, life.price_ranges),
             ("", ()) if market is None else (market.price_level_structure, market.price_ranges),
@@ -88,19 +98,16 @@ class Reference:
 
     def fees(self, ticker: str, now_ns: int) -> FeeTerms:
         """What its trades are charged; where that is not known, more than is charged anywhere."""
-        market = self._markets.get(ticker)
-        event = None if market is None else self._events.get(market.event_ticker)
-        series_ticker = event.series_ticker if event is not None else ticker.partition("-")[0]
-        series = self._series.get(series_ticker)
+        series = self._series.get(self.series_of(ticker))
         terms = NOT_CHARGEABLE if series is None else _terms(series)
-        over = self._overrides.get(market.event_ticker if market is not None else "", FeeOverride())
+        market = self._markets.get(ticker)
         waived = market is not None and now_ns < market.fee_waiver_until_ns
-        return terms_in_force(terms, over, waived=waived)
+        found = terms_in_force(terms, self._overrides.get(self._event_of(ticker), FeeOverride()), waived=waived)
+        return NOT_CHARGEABLE if found.fee_type is FeeType.FLAT and not waived else found
 
     def series_of(self, ticker: str) -> str:
         """The series of a market; by its event where that is known, else by its name."""
-        market = self._markets.get(ticker)
-        event = None if market is None else self._events.get(market.event_ticker)
+        event = self._events.get(self._event_of(ticker))
         return event.series_ticker if event is not None and event.series_ticker else ticker.partition("-")[0]
 
     def knows_fees(self, ticker: str) -> bool:
@@ -109,7 +116,7 @@ class Reference:
 
     def is_open(self, ticker: str, now_ns: int) -> bool:
         """Whether it trades now, as far as told: by lifecycle messages since, else by REST; not known = no."""
-        life, market = self._store.lifecycle(ticker), self._markets.get(ticker)
+        life, market = self._life(ticker), self._markets.get(ticker)
         close_ns = self.close_ns(ticker)
         if close_ns and now_ns >= close_ns:
             return False
@@ -133,15 +140,32 @@ class Reference:
         pause = next_pause(self.schedule, now_ns)
         return 0 if pause is None else pause.from_ns
 
-    def _event(self, event: Event) -> None:
+    def _market(self, market: Market, asked_ns: int) -> None:
+        _put(self._markets, market.ticker, market)
+        if asked_ns - self._told_ns.get(market.ticker, asked_ns) > CACHED_NS:
+            del self._told_ns[market.ticker]
+
+    def _event(self, event: Event, asked_ns: int) -> None:
         _put(self._events, event.event_ticker, event)
         for market in event.markets:
-            _put(self._markets, market.ticker, market)
-        if event.fee_type is not None or event.fee_multiplier is not None:
+            self._market(market, asked_ns)
+        told_ns = self._told_ns.get(f"fees {event.event_ticker}")
+        if told_ns is None or asked_ns - told_ns > CACHED_NS:
             _put(self._overrides, event.event_ticker, _override(event.fee_type, event.fee_multiplier))
 
+    def _event_of(self, ticker: str) -> str:
+        """The event of a market, "" = not known."""
+        market = self._markets.get(ticker)
+        return self._store.lifecycle(ticker).event_ticker if market is None else market.event_ticker
 
-T = dict[str, Market] | dict[str, Event] | dict[str, Series] | dict[str, FeeOverride]
+    def _life(self, ticker: str) -> Lifecycle:
+        """What lifecycle messages said, unless REST has answered since."""
+        if ticker in self._markets and ticker not in self._told_ns:
+            return Lifecycle()
+        return self._store.lifecycle(ticker)
+
+
+T = dict[str, Market] | dict[str, Event] | dict[str, Series] | dict[str, FeeOverride] | dict[str, int]
 
 
 def _put(kept: T, name: str, value: object) -> None:
@@ -164,7 +188,10 @@ def _override(fee_type: str | None, multiplier: str | None) -> FeeOverride:
         known = None if fee_type is None else FeeType(fee_type)
     except ValueError:
         known = NOT_CHARGEABLE.fee_type
-    return FeeOverride(known, None if multiplier is None else _multiplier(multiplier))
+    if multiplier is None:
+        return FeeOverride(known, None)
+    read = _multiplier(multiplier)
+    return FeeOverride(known, NOT_CHARGEABLE.multiplier if read is None else read)
 
 
 def _multiplier(text: str) -> int | None:

@@ -13,9 +13,12 @@ from core.orders import Ledger, OwnOrder
 
 
 class Risk:
-    """The gate that every Place and Amend passes. `worth`: what a position would bring at once (money)."""
+    """The gate that every Place and Amend passes. `worth`: what a position would bring at once (money).
 
-    __slots__ = ("_holdings", "_ledger", "_limits", "_worth", "earlier_pnl")
+    halted: which loss ended the placing of orders, "" = none; it stays until the next day.
+    """
+
+    __slots__ = ("_holdings", "_ledger", "_limits", "_worth", "earlier_pnl", "halted")
 
     def __init__(
         self, limits: RiskLimits, ledger: Ledger, holdings: Holdings, worth: Callable[[Holding], int], earlier_pnl: int
@@ -25,6 +28,7 @@ class Risk:
         self._holdings = holdings
         self._worth = worth
         self.earlier_pnl = earlier_pnl
+        self.halted = ""
 
     @property
     def realized(self) -> int:
@@ -34,36 +38,56 @@ class Risk:
     @property
     def day_pnl(self) -> int:
         """The same with what is held at what it would bring now."""
-        open_pnl = sum(self._worth(held) - held.cost for held in self._holdings.all() if held.position)
-        return self.realized + open_pnl
+        return self.realized + self._open
+
+    @property
+    def _open(self) -> int:
+        return sum(self._worth(held) - held.cost for held in self._holdings.all() if held.position)
+
+    def new_day(self) -> None:
+        """What was lost until now, for good or not, was lost before today."""
+        self.earlier_pnl = -self._holdings.realized - self._open
+        self.halted = ""
 
     def halt(self) -> str:
-        """Why nothing may be placed at all, "" = it may."""
+        """Why nothing may be placed at all today, "" = it may."""
         pnl, most = self.day_pnl, self._limits.day_loss
-        return f"lost {format_money(-pnl)} today, the limit is {format_money(most)}" if pnl <= -most else ""
+        if not self.halted and pnl <= -most:
+            self.halted = f"lost {format_money(-pnl)} today, the limit is {format_money(most)}"
+        return self.halted
 
     def refuse(self, action: Place | Amend) -> str:
         """Why this order would break a limit, "" = it would not. Amending counts both forms of the order."""
         limits, market = self._limits, action.market
-        others = [order for order in self._all() if order.client_order_id != action.client_order_id]
         old = self._ledger.get(action.client_order_id)
-        filled = 0 if old is None else old.filled
-        adding = action.count - filled
+        before, unseen = (0, 0) if old is None else (old.remaining, old.unseen)
+        adding = max(action.count - (0 if old is None else old.filled), 0)
         if adding > limits.order:
             return f"order of {format_size(adding)}, the limit is {format_size(limits.order)}"
+        others = [order for order in self._all() if order.client_order_id != action.client_order_id]
         held = self._holdings.of(market).position
         here = [order for order in others if order.market == market]
-        at_most = _pending(here, action.side) + max(adding, 0) + (0 if old is None else old.unseen)
+        at_most = _pending(here, action.side) + max(adding, before) + unseen
         reach = held + at_most if action.side is BookSide.BID else held - at_most
-        if abs(reach) > limits.market and abs(reach) > abs(held):
+        is_over = reach > limits.market if action.side is BookSide.BID else -reach > limits.market
+        if is_over and (old is None or adding >= before):  # to make an order smaller is never too much
             return f"{market}: position could come to {format_size(reach)}, the limit is {format_size(limits.market)}"
-        taken = {order.market: None for order in others} | {h.market: None for h in self._holdings.all() if h.position}
+        taken = {order.market: None for order in self._all()}
+        taken |= {held.market: None for held in self._holdings.all() if held.position}
         if market not in taken and len(taken) >= limits.markets:
             return f"{market} would be market {len(taken) + 1}, the limit is {limits.markets}"
+        return self._refuse_cost(action, others, old, adding) if not _closes(held, action.side, at_most) else ""
+
+    def _refuse_cost(self, action: Place | Amend, others: list[OwnOrder], old: OwnOrder | None, adding: int) -> str:
         own_price = action.price if action.side is BookSide.BID else DOLLAR - action.price
-        exposure = self.exposure(others) + own_price * max(adding, 0)
-        if exposure > limits.exposure and not _closes(held, action.side, at_most):
-            return f"exposure could come to {format_money(exposure)}, the limit is {format_money(limits.exposure)}"
+        cost, before = own_price * adding, 0
+        if old is not None:  # either form may be the one that fills, and what has filled already is not held yet
+            before = _cost(old)
+            cost = max(_dearest(old), own_price) * (max(adding, old.remaining) + old.unseen)
+        exposure = self.exposure(others) + cost
+        if exposure > self._limits.exposure and (old is None or cost > before):
+            most = format_money(self._limits.exposure)
+            return f"exposure could come to {format_money(exposure)}, the limit is {most}"
         return ""
 
     def exposure(self, orders: Iterable[OwnOrder] | None = None) -> int:
@@ -76,12 +100,14 @@ class Risk:
 
 
 def _cost(order: OwnOrder) -> int:
-    dearest = max(order.price, order.new_price) if order.side is BookSide.BID else DOLLAR - _lowest(order)
-    return dearest * (order.remaining + order.unseen)
+    return _dearest(order) * (order.remaining + order.unseen)
 
 
-def _lowest(order: OwnOrder) -> int:
-    return min(order.price, order.new_price or order.price)
+def _dearest(order: OwnOrder) -> int:
+    """What a contract of it may cost, of either form."""
+    if order.side is BookSide.BID:
+        return max(order.price, order.new_price)
+    return DOLLAR - min(order.price, order.new_price or order.price)
 
 
 def _pending(orders: Iterable[OwnOrder], side: BookSide) -> int:

@@ -5,7 +5,7 @@ Knows hooks by name. Must not know records or what a decision is.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from core.context import Context
 from core.records import Fault
@@ -13,6 +13,8 @@ from core.strategy import TOP, Strategy
 
 MAX_TIMERS: Final = 4_096
 """Timers of one strategy: what sets more at once sets them without end."""
+
+T = TypeVar("T")
 
 Run: TypeAlias = Callable[..., None]
 """Calls a hook with its arguments, within whatever the caller of the host wants around it."""
@@ -34,11 +36,6 @@ class Seat:
     failed: str = ""
     timers: dict[str, int] = field(default_factory=dict)
     hooks: frozenset[str] = frozenset()
-
-    def wants(self, market: str) -> bool:
-        """Whether its hooks are to be called about a market."""
-        markets = self.strategy.markets()
-        return markets is None or market in markets
 
 
 class Seats:
@@ -94,25 +91,37 @@ class Seats:
     def book(self, market: str, window: Any, *, top_moved: bool) -> None:
         """Tell of a book to those who want to hear of that much."""
         for seat in self.seats:
-            if (top_moved or seat.strategy.book_wakes != TOP) and "on_book" in seat.hooks and seat.wants(market):
+            is_woken = top_moved or seat.strategy.book_wakes != TOP
+            if is_woken and "on_book" in seat.hooks and self._wants(seat, market):
                 self.call(seat, "on_book", window)
 
     def tell(self, hook: str, *arguments: Any, but: Seat | None = None, market: str = "") -> None:
         """Call a hook of everybody, or of those who want to hear of a market."""
         for seat in self.seats:
-            if hook in seat.hooks and seat is not but and (not market or seat.wants(market)):
+            if hook in seat.hooks and seat is not but and (not market or self._wants(seat, market)):
                 self.call(seat, hook, *arguments)
 
     def call(self, seat: Seat | None, hook: str, *arguments: Any) -> None:
         """Call a hook, if the strategy has it; whatever it raises ends its strategy and nobody else's."""
         if seat is None or seat.failed or hook not in seat.hooks:
             return
+        self._guarded(seat, hook, lambda: self._run(getattr(seat.strategy, hook), seat.ctx, *arguments))
+
+    def _wants(self, seat: Seat, market: str) -> bool:
+        """Whether its hooks are to be called about a market."""
+        if seat.failed:
+            return False
+        markets = self._guarded(seat, "markets", seat.strategy.markets)
+        return not seat.failed and (markets is None or market in markets)
+
+    def _guarded(self, seat: Seat, what: str, call: Callable[[], T]) -> T | None:
         try:
-            self._run(getattr(seat.strategy, hook), seat.ctx, *arguments)
+            return call()
         except self._raises:
             raise
         except Exception as error:
-            seat.failed = f"{hook}: {type(error).__name__}: {error}"[:300]
+            seat.failed = f"{what}: {type(error).__name__}: {error}"[:300]
             seat.timers.clear()
             self.faults.append(Fault(f"strategy {seat.name}", seat.failed))
             self._failed(seat)
+            return None

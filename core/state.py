@@ -49,9 +49,26 @@ def digest(engine: Engine) -> str:
     return hashlib.sha256(dump(engine)).hexdigest()
 
 
+class DecisionDigest:
+    """SHA-256 over decisions in order, one after the other; `hexdigest` at any time."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self) -> None:
+        self._whole = hashlib.sha256()
+
+    def add(self, decision: bytes) -> None:
+        """The next decision, encoded."""
+        self._whole.update(len(decision).to_bytes(8, "big") + decision)
+
+    def hexdigest(self) -> str:
+        """The digest of those added so far, in hex."""
+        return self._whole.hexdigest()
+
+
 def decision_digest(decisions: Iterable[bytes] = ()) -> str:
     """SHA-256 over decisions in order, in hex; that of none while there are no strategies."""
-    whole = hashlib.sha256()
+    whole = DecisionDigest()
     for decision in decisions:
-        whole.update(len(decision).to_bytes(8, "big") + decision)
+        whole.add(decision)
     return whole.hexdigest()

@@ -5,6 +5,7 @@ its context and asks for things by the context's commands. It must not reach for
 a thread of its own: the context has the time and dice, so that what ran live is what replays.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, get_args, get_origin, get_type_hints
 
@@ -46,7 +47,7 @@ class Strategy:
         return None
 
     def on_start(self, ctx: Context) -> None:
-        """Account and tape agree; from now on orders are taken."""
+        """Account and tape agree; from now on orders are taken. Once a session: see on_health for holds after it."""
 
     def on_book(self, ctx: Context, market: Window) -> None:
         """A book has changed."""
@@ -102,7 +103,7 @@ def read_params(kind: type[Strategy], given: Mapping[str, Any]) -> Any:
     try:
         return msgspec.convert(values, kind.Params, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        wrong = next((name for name in given if f"$.{name}" in str(error)), "")
+        wrong = next((name for name in given if re.search(rf"\$\.{re.escape(name)}(?!\w)", str(error))), "")
         value = f"{wrong}={given[wrong]!r}: " if wrong else ""
         raise ConfigError(f"{kind.__name__}: {value}{error}") from error
 
@@ -115,7 +116,7 @@ def params_json(params: Any) -> dict[str, Any]:
 
 def _is_list(annotation: Any) -> bool:
     origin = get_origin(annotation)
-    if origin in (tuple, list):
+    if annotation in (tuple, list) or origin in (tuple, list):
         return True
     return any(_is_list(part) for part in get_args(annotation)) if origin is not None else False
 

@@ -8,6 +8,7 @@ number or a stall as a GAP_CLOSE where it was found, a reconnect as an OPENED; a
 number, which changed nothing, are left out, for here they could not be told from good ones.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
 from capture.tape.reader import Tape
 from capture.tape.schema import GROUP_ROWS, RawBatch
+from core.actions import renumbered
 from core.changes import Rejected
 from core.engine import Engine, Step
 from core.gaps import RECONNECT, SEQUENCE, STALL, Gap
@@ -30,6 +32,9 @@ from replay.player import Player
 from replay.progress import Progress, silent
 
 SEGMENT_BYTES: Final = 64 << 20  # a segment of enormous frames is sealed sooner, so that memory stays bounded
+
+MAX_PLACES: Final = 262_144
+"""Changes in numbering that are remembered, a few seconds of the busiest cut by market: 16 MB."""
 
 PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
 
@@ -110,11 +115,14 @@ class _Cut:
         self._last_gap = 0  # every gap is reported when it opens, and again when it closes
 
     def records(self) -> Iterator[Record]:
-        """The new tape's records, numbered from 0."""
+        """The new tape's records, numbered from 0, and what they say of others' numbers with them."""
+        places = _Places()
         for seq, record in enumerate(self._unnumbered()):
             self.count += 1
             self._frames += record.kind <= Kind.FRAME_CLOSE
-            yield Record(seq, record.at_ns, record.mono_ns, record.connection, record.kind, record.payload)
+            places.note(record.seq, seq)
+            payload = renumbered(record.kind, record.payload, places.of)
+            yield Record(seq, record.at_ns, record.mono_ns, record.connection, record.kind, payload)
 
     def report(self, out: Path, segments: int) -> CutReport:
         """What was cut, once it is."""
@@ -218,6 +226,31 @@ class _Cut:
                 detail=f"expected {gap.expected} got {gap.got}" if missing else "",
             )
             yield _with(record, Kind.GAP_CLOSE, gap.connection, encode_payload(stored))
+
+
+class _Places:
+    """Which seq a record of the original has in the cut, for the newest of them: decisions follow their causes soon."""
+
+    def __init__(self) -> None:
+        self._old: list[int] = []  # where the distance between the two numbers changes
+        self._new: list[int] = []
+
+    def note(self, old: int, new: int) -> None:
+        """The next record of the cut; of several at one place of the original the last counts."""
+        if self._old and old - self._old[-1] == new - self._new[-1]:
+            return
+        self._old.append(old)
+        self._new.append(new)
+        if len(self._old) > 2 * MAX_PLACES:
+            del self._old[:MAX_PLACES], self._new[:MAX_PLACES]
+
+    def of(self, old: int) -> int:
+        """The seq in the cut; of a record that is not in it, that of the one before it, 0 where there is none."""
+        at = bisect_right(self._old, old) - 1
+        if at < 0:
+            return 0
+        new = self._new[at] + old - self._old[at]
+        return new if at + 1 == len(self._new) else min(new, self._new[at + 1] - 1)
 
 
 def _with(record: Record, kind: Kind, connection: int, payload: bytes) -> Record:

@@ -4,16 +4,24 @@ Knows importing. Must not know any strategy: which short name means which path, 
 """
 
 import importlib
+import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from core.actions import StrategySpec
-from core.errors import ConfigError
+from core.errors import ConfigError, TapedeckError
 from core.strategy import Strategy, params_json, read_params
+
+Make: TypeAlias = Callable[[type[Strategy], Any], Strategy]
+"""Makes a strategy from its class and parameters."""
+
+
+def _directly(kind: type[Strategy], params: Any) -> Strategy:
+    return kind(params)
 
 
 def find(path: str) -> type[Strategy]:
@@ -41,12 +49,14 @@ def specify(name: str, path: str, given: Mapping[str, Any]) -> StrategySpec:
     return StrategySpec(name, path, params_json(read_params(kind, given)), code_of(kind))
 
 
-def load(spec: StrategySpec) -> Strategy:
-    """The strategy that a specification names; raises ConfigError."""
+def load(spec: StrategySpec, make: Make = _directly) -> Strategy:
+    """The strategy that a specification names; raises ConfigError. make: calls the class, within what is to be around
+    it; a TapedeckError that it raises passes.
+    """
     kind = find(spec.path)
     try:
-        return kind(read_params(kind, spec.params))
-    except ConfigError:
+        return make(kind, read_params(kind, spec.params))
+    except TapedeckError:
         raise
     except Exception as error:  # whatever a user's constructor does
         raise ConfigError(f"{spec.path}: making it raised {type(error).__name__}: {error}") from error
@@ -62,20 +72,37 @@ def code_of(kind: type[Strategy]) -> str:
 
 
 def _module(where: str, path: str) -> Any:
-    name = where
-    if where.endswith(".py"):
-        file = Path(where)
-        if not file.is_file():
-            raise ConfigError(f"{path}: there is no file {where}")
-        name = file.stem
-        directory = str(file.parent.resolve())
-    else:
-        directory = str(Path.cwd())
-    if directory not in sys.path:
-        sys.path.insert(0 if where.endswith(".py") else len(sys.path), directory)
     try:
-        return importlib.import_module(name)
+        if where.endswith(".py"):
+            return _from_file(Path(where), path)
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        return importlib.import_module(where)
+    except ConfigError:
+        raise
     except ModuleNotFoundError as error:
         raise ConfigError(f"{path}: there is no module {error.name!r} here or installed") from error
     except Exception as error:  # whatever a user's module does
         raise ConfigError(f"{path}: importing it raised {type(error).__name__}: {error}") from error
+
+
+def _from_file(file: Path, path: str) -> Any:
+    """The module in a file, under a name that no other file and no package has; its neighbours can be imported."""
+    if not file.is_file():
+        raise ConfigError(f"{path}: there is no file {file}")
+    file = file.resolve()
+    name = f"{file.stem}_{sha256(str(file).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -139,7 +139,7 @@ class Player:
         return state.digest(self.engine)
 
     def decision_digest(self) -> str:
-        """SHA-256 (hex) of the decisions taken so far."""
+        """SHA-256 (hex) of no decision: a player alone has no strategies (`replay.hosted` plays with them)."""
         return state.decision_digest()
 
     def _jump(self, until_ns: int | None, until_seq: int | None) -> None:

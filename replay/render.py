@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from core.messages.types import Level
-from core.money import format_price, format_size
+from core.money import format_money, format_price, format_size
 from replay.when import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -223,11 +223,11 @@ def export_lines(report: "ExportReport") -> Iterator[str]:
 
 def demo_lines(demo: "Demo") -> Iterator[str]:
     """The picture at the end."""
-    yield "6. and this is one market's book at the last instant, prices in dollars:"
+    yield f"8. result    {demo.orders} orders placed, {demo.fills} fills, {format_money(demo.pnl)} dollars won or lost"
     yield ""
-    yield from book_lines(demo.book)
+    yield from demo.picture
     yield ""
     ratio = demo.recording_bytes / demo.tape_bytes
     size = f"Tape: {demo.tape_bytes:,} bytes; the same frames as gzipped lines: {ratio:.1f} times that."
     yield f"{demo.wall_s:.1f} s. {size}"
-    yield "Next: tapedeck sandbox, an exchange to try your own bot on; or tapedeck capture --help"
+    yield "Next: docs/STRATEGIES.md, your first strategy in 30 lines; tapedeck sandbox, an exchange to run it on"

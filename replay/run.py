@@ -9,6 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from capture.tape.reader import Tape
+from core.engine import Step
+from core.host import Host
+from core.records import Kind, Record, decode_session, encode_payload
+from core.state import DecisionDigest
+from replay.hosted import react
+from replay.loading import load
 from replay.player import Player
 from replay.progress import Progress, silent
 
@@ -26,7 +32,10 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of `tapedeck replay`: counts of the span, digests of the state at its end.
+    """The answer of `tapedeck replay`: counts of the span, digests of the state at its end and of all decisions.
+
+    decision_digest: of what the strategies of the tape's sessions decide in the replay; that of none where none ran,
+    where they were left out, and in a span that does not begin at the tape's beginning.
 
     rejected: reason to count. gaps: how many opened or closed in the span. wall_s counts the span alone.
     """
@@ -69,20 +78,26 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def run(tape: Tape, path: str, span: Span, progress: Progress = silent) -> Run:
-    """Replay a span by one path; progress in records. Raises TapeDamaged."""
-    lap = _Lap(tape, path, span)
+def run(tape: Tape, path: str, span: Span, progress: Progress = silent, *, strategies: bool = True) -> Run:
+    """Replay a span by one path, with the strategies that ran or without; progress in records.
+
+    Raises TapeDamaged, ConfigError when a strategy cannot be had.
+    """
+    lap = _Lap(tape, path, span, strategies)
     while lap.advance(PROGRESS_RECORDS):
         progress(lap.player.position, tape.head_seq + 1)
     return lap.result()
 
 
-def compare(tape: Tape, span: Span, progress: Progress = silent, *, every: int = COMPARED_RECORDS) -> Comparison:
-    """Replay a span by both paths side by side and compare their states every so many records; stops at a difference.
+def compare(
+    tape: Tape, span: Span, progress: Progress = silent, *, every: int = COMPARED_RECORDS, strategies: bool = True
+) -> Comparison:
+    """Replay a span by both paths side by side and compare states and decisions every so many records; stops at a
+    difference.
 
-    Progress in records. Raises TapeDamaged.
+    Progress in records. Raises as `run`.
     """
-    by_bytes, by_columns = _Lap(tape, "bytes", span), _Lap(tape, "columns", span)
+    by_bytes, by_columns = (_Lap(tape, path, span, strategies) for path in ("bytes", "columns"))
     first_seq = min(by_bytes.player.position, by_columns.player.position)
     more = True
     while more:
@@ -105,7 +120,7 @@ def compare(tape: Tape, span: Span, progress: Progress = silent, *, every: int =
 class _Lap:
     """One player on its way through a span, and the clock that runs while it plays."""
 
-    def __init__(self, tape: Tape, path: str, span: Span) -> None:
+    def __init__(self, tape: Tape, path: str, span: Span, strategies: bool) -> None:
         self.player = Player(tape, path, start="beginning" if span.from_ns is None else "checkpoint")
         self._to_ns = span.to_ns
         if span.from_ns is not None:
@@ -115,22 +130,36 @@ class _Lap:
         self._rejected = dict(engine.counts.rejected)
         self._gaps: set[int] = set()
         self._wall_s = 0.0
+        self._strategies = strategies and span.from_ns is None
+        self._host: Host | None = None
+        self._digest = DecisionDigest()
 
     def advance(self, records: int) -> bool:
         """Play that many more; False when the span is over."""
         started = time.perf_counter()
         played = 0
-        for _, step in self.player.play(self._to_ns, self.player.position + records - 1):
+        for record, step in self.player.play(self._to_ns, self.player.position + records - 1):
             played += 1
             if step.gaps:
                 self._gaps.update(gap.number for gap in step.gaps)
+            if self._host is not None or (record.kind == Kind.SESSION and self._strategies):
+                self._decide(record, step)
         self._wall_s += time.perf_counter() - started
         return played == records
 
+    def _decide(self, record: Record, step: Step) -> None:
+        """Have the strategies step the record, from the first session on in which some ran."""
+        if self._host is None and decode_session(record.payload).run is not None:
+            self._host = Host(self.player.engine, load)
+        if self._host is not None:
+            for decision in react(self._host, record, step).decisions:
+                self._digest.add(encode_payload(decision))
+
     def agrees(self, other: "_Lap") -> bool:
-        """True when both stand at the same record with the same state."""
+        """True when both stand at the same record with the same state, and the same was decided."""
         mine, theirs = self.player, other.player
-        return mine.position == theirs.position and mine.state_digest() == theirs.state_digest()
+        is_same = mine.position == theirs.position and mine.state_digest() == theirs.state_digest()
+        return is_same and self._digest.hexdigest() == other._digest.hexdigest()
 
     def result(self) -> Run:
         """What was played so far."""
@@ -144,7 +173,7 @@ class _Lap:
             frames=frames,
             records=counts.records - self._records,
             state_digest=player.state_digest(),
-            decision_digest=player.decision_digest(),
+            decision_digest=self._digest.hexdigest(),
             rejected={reason: count for reason, count in rejected.items() if count},
             gaps=len(self._gaps),
             now_ns=player.now_ns,

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +25,17 @@ DEADLINE_S: Final = 10.0
 
 def signature(key_path: Path, message: str, salt_bytes: int = 32) -> str:
     """The signature of a message by an RSA or Ed25519 key file."""
-    key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+    key = _key(key_path.read_bytes())
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return base64.b64encode(key.sign(message.encode())).decode()
     assert isinstance(key, rsa.RSAPrivateKey)
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_bytes)
     return base64.b64encode(key.sign(message.encode(), pss, hashes.SHA256())).decode()
+
+
+@lru_cache
+def _key(pem: bytes) -> Any:  # to check an RSA key takes as long as fifty signatures
+    return serialization.load_pem_private_key(pem, None)
 
 
 def signed(exchange: LocalExchange, method: str, path: str, *, account: str = "", skew_s: float = 0) -> dict[str, str]:

@@ -3,12 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import forked
 
 from capture.tape.reader import Tape
 from core.records import Kind
@@ -56,23 +56,16 @@ class Recording:
     """`tapedeck capture` as a process of its own that writes JSON lines; a context manager that leaves none behind."""
 
     def __init__(self, exchange: LocalExchange, tape: Path, *arguments: str, environ: dict[str, str] | None = None):
-        command = [sys.executable, "-m", "tapedeck", "capture", "--env", url_of(exchange), "--out", str(tape), "--json"]
+        variables = {**os.environ, **(exchange.environ() if environ is None else environ)}
+        command = ("capture", "--env", url_of(exchange), "--out", str(tape), "--json", *arguments)
         self.tape = tape
-        self._process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **(exchange.environ() if environ is None else environ)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process = forked.Command(*command, environ=variables, often=True)
 
     def __enter__(self) -> "Recording":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self._process.close()
 
     @property
     def pid(self) -> int:
@@ -81,16 +74,14 @@ class Recording:
 
     def line(self) -> dict[str, Any]:
         """The next line that it says; AssertionError when it ended instead."""
-        assert self._process.stdout is not None
         text = self._process.stdout.readline()
-        assert text, self._process.communicate()[1]
+        assert text, self._process.ended().stderr.decode()
         found: dict[str, Any] = json.loads(text)
         return found
 
     def complaint(self) -> str:
         """The next line on its standard error."""
-        assert self._process.stderr is not None
-        return self._process.stderr.readline()
+        return self._process.stderr.readline().decode()
 
     def wait_state(self, state: str) -> dict[str, Any]:
         """Read lines until a status has this state; that status."""
@@ -101,12 +92,12 @@ class Recording:
 
     def send(self, number: signal.Signals) -> None:
         """A signal."""
-        self._process.send_signal(number)
+        self._process.send(number)
 
     def ended(self) -> tuple[int, list[dict[str, Any]], str]:
         """Wait for its end: exit code, the lines that were left, and what it complained of."""
-        out, err = self._process.communicate(timeout=PATIENCE_S)
-        return self._process.returncode, [json.loads(line) for line in out.splitlines()], err
+        code, out, err = self._process.ended(PATIENCE_S)
+        return code, [json.loads(line) for line in out.splitlines()], err.decode()
 
     def stop(self) -> tuple[int, dict[str, Any]]:
         """SIGTERM: exit code and last status."""

@@ -120,11 +120,16 @@ def test_an_output_that_nobody_reads_and_a_full_one_do_not_stop_recording(
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as gone, Path("/dev/full").open("wb") as full:
-        for name, output in (("gone", gone), ("full", full)):
-            tape = tmp_path / name
-            subprocess.run([*command, str(tape)], check=True, cwd=ROOT, env=environ, stdout=output, timeout=PATIENCE_S)
-            assert Tape.open(tape).ended is Ended.CLEAN_STOP
-            assert Kind.FRAME in kinds_on(tape)
+        tapes = {tmp_path / "gone": gone, tmp_path / "full": full}
+        running = [
+            subprocess.Popen([*command, str(tape)], cwd=ROOT, env=environ, stdout=output)
+            for tape, output in tapes.items()
+        ]
+        codes = [process.wait(PATIENCE_S) for process in running]
+    assert codes == [0, 0]
+    for tape in tapes:
+        assert Tape.open(tape).ended is Ended.CLEAN_STOP
+        assert Kind.FRAME in kinds_on(tape)
 
 
 def test_a_recorder_leaves_no_core_dump_and_ignores_what_limit_there_was(

@@ -12,11 +12,20 @@ from fault_runs import BEGIN, END, cells_of, documented, run
 from replay.exchange.faults import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
+ALIKE = {
+    *(f"close@now,code={code}" for code in (1_008, 1_009, 1_011, 1_012, 3_000)),
+    *(f"http@upgrade,status={status}" for status in (403, 502)),
+}
+"""Done as another code of its kind is, by capture and by the exchange: only slow tests run these as well."""
+
 LINES = [line for line in documented().splitlines() if line.startswith("| **`")]
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.fault, marks=[pytest.mark.slow] if case.fault in ALIKE else []) for case in CASES],
+)
 def test_a_fault_is_recorded_repaired_and_in_the_table(case: Case, tmp_path: Path) -> None:
     row = run(case, tmp_path)
     assert row.gaps == case.gaps

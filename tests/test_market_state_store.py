@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from deck import BTC, GOLD, GOLD_WINDOWS, OUTAGE, SECOND, SHORT, begun, gold_files, told
-from tapes import needs_tapes
+from tapes import but_the_longest, needs_tapes
 from wire import frame
 
 from core.gaps import Gap
@@ -358,7 +358,7 @@ class ByHand:
 
 
 @needs_tapes
-@pytest.mark.parametrize(("name", "coverage"), RECORDINGS)
+@pytest.mark.parametrize(("name", "coverage"), but_the_longest(RECORDINGS))
 def test_books_trades_and_tickers_agree_with_a_recording_at_random_instants(name: str, coverage: Coverage) -> None:
     tape = told(*({"short": [SHORT], "outage": [OUTAGE]}.get(name) or gold_files(name)))
     engine = begun(coverage)
@@ -377,7 +377,7 @@ def test_books_trades_and_tickers_agree_with_a_recording_at_random_instants(name
 
 
 @needs_tapes
-@pytest.mark.parametrize("window", GOLD_WINDOWS)
+@pytest.mark.parametrize("window", but_the_longest(GOLD_WINDOWS))
 def test_every_trade_is_covered_by_what_left_the_book_across_from_its_taker(window: str) -> None:
     taken: Counter[tuple[int, Side, int]] = Counter()
     traded: Counter[tuple[int, Side, int]] = Counter()

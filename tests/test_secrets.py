@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import forked
 import pytest
 from cryptography.hazmat.primitives import serialization
 from recorded_exchange import PATIENCE_S, ROOT, recorded_exchange
@@ -83,14 +84,8 @@ def assert_absent(secrets: set[bytes], texts: dict[str, bytes]) -> None:
 
 def run(tap_url: str, place: Path, exchange: LocalExchange, *arguments: str, **environ: str) -> tuple[int, bytes]:
     """`tapedeck ARGUMENTS` against the overheard exchange: exit code, and all that it printed."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "tapedeck", *arguments, "--env", tap_url],
-        cwd=ROOT,
-        env={**os.environ, **exchange.environ(), "HOME": str(place), **environ},
-        capture_output=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
+    variables = {**os.environ, **exchange.environ(), "HOME": str(place), **environ}
+    ran = forked.run(*arguments, "--env", tap_url, environ=variables)
     return ran.returncode, ran.stdout + ran.stderr
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from imported import GOLD, RECORDINGS, tape_of
-from tapes import needs_tapes
+from tapes import but_the_longest, needs_tapes
 
 from core.changes import Change, Rejected
 from core.messages import BookDelta, BookSnapshot, Trade
@@ -19,7 +19,7 @@ from replay.player import PATHS
 
 pytestmark = [pytest.mark.integration, needs_tapes]
 
-EACH = pytest.mark.parametrize("name", sorted(RECORDINGS))
+EACH = pytest.mark.parametrize("name", but_the_longest(sorted(RECORDINGS)))
 
 WAYS = [
     (name, path)
@@ -79,7 +79,7 @@ def check_books(name: str, path: str, stops: int) -> None:
                 assert list(view.no) == sorted(view.no)
 
 
-@pytest.mark.parametrize(("name", "path"), WAYS)
+@pytest.mark.parametrize(("name", "path"), but_the_longest(WAYS))
 def test_books_are_those_of_a_plain_reader(name: str, path: str) -> None:
     check_books(name, path, 300)
 
@@ -110,7 +110,7 @@ def test_prices_off_the_cent_keep_levels_of_their_own(name: str, share: float) -
     assert any(price % 100 for price in prices)
 
 
-@pytest.mark.parametrize("name", GOLD)
+@pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_every_trade_pairs_with_its_deltas(name: str) -> None:
     """Deltas of the same instant at the complementary price, on the side opposite the taker, cover its count."""
     taken: dict[tuple[str, int, str, int], int] = defaultdict(int)
@@ -128,7 +128,7 @@ def test_every_trade_pairs_with_its_deltas(name: str) -> None:
     assert uncovered == {}
 
 
-@pytest.mark.parametrize(("name", "path"), [way for way in WAYS if way[0] in GOLD])
+@pytest.mark.parametrize(("name", "path"), but_the_longest(way for way in WAYS if way[0] in GOLD))
 def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str) -> None:
     volume: dict[str, int] = defaultdict(int)
     seen: dict[str, list[str]] = defaultdict(list)
@@ -152,7 +152,7 @@ def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str)
         assert [trade.trade_id for trade in view.trades] == seen[market][-len(view.trades) :]
 
 
-@pytest.mark.parametrize("name", GOLD)
+@pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_the_best_prices_ring_is_the_books_history(name: str) -> None:
     player = Player(tape_of(name), "columns")
     history: list[tuple[int, int | None, int | None]] = []
@@ -179,9 +179,7 @@ def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None
     assert told == [kept, lost, kept, kept, lost, ["45 False", "00 True"]]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "gold15m/102115-15" else []) for name in GOLD]
-)
+@pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_a_closed_market_ends_empty_and_trusted(name: str) -> None:
     """At its close the exchange sends a snapshot without either side, which empties the book."""
     player = Player(tape_of(name), "columns")

@@ -26,7 +26,6 @@ from core.records import Kind, Record
 pytestmark = pytest.mark.integration
 
 RECORDS = session_records(300)
-PLACES = 500
 SEED = 20_260_811
 
 
@@ -72,11 +71,12 @@ def tape(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path,
     yield root, whole_tape(root, request.param)
 
 
-def test_a_flipped_bit_anywhere_is_seen_and_named(tape: tuple[Path, list[Path]]) -> None:
+@pytest.mark.parametrize("places", [100, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_flipped_bit_anywhere_is_seen_and_named(tape: tuple[Path, list[Path]], places: int) -> None:
     root, files = tape
     rng = random.Random(SEED)
     sizes = [path.stat().st_size for path in files]
-    for place in range(PLACES):
+    for place in range(places):
         # Half of the places are spread over the bytes, half over the files, so that the small ones get their share.
         weights = sizes if place % 2 else [int(size > 0) for size in sizes]
         path = rng.choices(files, weights)[0]
@@ -90,12 +90,13 @@ def test_a_flipped_bit_anywhere_is_seen_and_named(tape: tuple[Path, list[Path]])
     assert verify(root).problems == ()
 
 
-def test_a_cut_of_any_file_at_any_length_is_seen(tape: tuple[Path, list[Path]]) -> None:
+@pytest.mark.parametrize("cuts", [5, pytest.param(25, marks=pytest.mark.slow)])
+def test_a_cut_of_any_file_at_any_length_is_seen(tape: tuple[Path, list[Path]], cuts: int) -> None:
     root, files = tape
     rng = random.Random(SEED)
     for path in files:
         content = path.read_bytes()
-        lengths = {0, 1, len(content) - 1, *(rng.randrange(len(content)) for _ in range(25))} if content else set()
+        lengths = {0, 1, len(content) - 1, *(rng.randrange(len(content)) for _ in range(cuts))} if content else set()
         for length in sorted(lengths):
             path.write_bytes(content[:length])
             report = verify(root)
@@ -150,11 +151,12 @@ def test_a_doubled_file_is_seen(tape: tuple[Path, list[Path]]) -> None:
     assert verify(root).problems == ()
 
 
-def test_recovery_keeps_everything_before_a_flipped_bit_in_the_hot_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("places", [8, pytest.param(24, marks=pytest.mark.slow)])
+def test_recovery_keeps_everything_before_a_flipped_bit_in_the_hot_log(tmp_path: Path, places: int) -> None:
     rng = random.Random(SEED)
     good = tmp_path / "good"
     mixed_tape(good, RECORDS, sealed=120, rows=60)
-    for place in range(24):
+    for place in range(places):
         root = tmp_path / f"tape{place}"
         shutil.copytree(good, root)
         path = rng.choice(sorted(Layout(root).wal.iterdir()))
@@ -194,7 +196,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("instant", range(8))
+@pytest.mark.parametrize("instant", [0, 1, *(pytest.param(more, marks=pytest.mark.slow) for more in range(2, 8))])
 def test_a_killed_recorder_loses_nothing_that_was_appended(tmp_path: Path, instant: int) -> None:
     root = tmp_path / "tape"
     command = [sys.executable, "-c", APPEND, str(root)]

@@ -74,11 +74,13 @@ def test_kill_9_at_100_random_instants_loses_nothing_appended_and_doubles_nothin
     assert most_segments > 2, "rolls were hit too"
 
 
-def test_a_tape_killed_again_and_again_holds_every_acknowledged_record_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("turns", "longest_s"), [(5, 0.05), pytest.param(15, 0.15, marks=pytest.mark.slow)])
+def test_a_tape_killed_again_and_again_holds_every_acknowledged_record_once(
+    tmp_path: Path, turns: int, longest_s: float
+) -> None:
     rng, path = random.Random(SEED), tmp_path / "tape"
-    turns = 15
     for turn in range(turns):
-        acknowledged = killed_appending("writer", path, rng.random() * 0.15)
+        acknowledged = killed_appending("writer", path, rng.random() * longest_s)
         for repaired in (False, True):
             if repaired and turn % 2:
                 recover(path)

@@ -1,13 +1,13 @@
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
+import forked
 import pyarrow.parquet as pq
 import pytest
+from dying import work_until
 from sample_records import DAY, START_NS, hot_segment, sealed_tape, session_records
 
 from capture.tape import segment, verify
@@ -29,35 +29,11 @@ from capture.tape.sealer import (
 from core.records import Record
 
 DAY_NS = 86_400 * 10**9
-HERE = Path(__file__).resolve()
-
-DIE_WHILE_SEALING = """
-import os, sys
-from pathlib import Path
-from capture.tape.sealer import Step, seal_hot_segment, rebuild_segment
-from capture.tape.manifest import Manifest
-from capture.tape.layout import Layout
-
-root, work, wanted = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-
-def die(step):
-    if step == wanted:
-        os._exit(9)
-
-if work == "seal":
-    seal_hot_segment(root, 3, hook=die)
-else:
-    from capture.tape import segment
-    segment.ZSTD_LEVEL = 1  # as a newer program might: the file comes out different
-    rebuild_segment(root, Manifest.load(Layout(root)).entries[0], hook=die)
-os._exit(0)
-"""
 
 
 def die_at(root: Path, work: str, step: Step) -> int:
     """Run the work in a process that ends, as if killed, right after the step."""
-    command = [sys.executable, "-c", DIE_WHILE_SEALING, str(root), work, str(step)]
-    return subprocess.run(command, check=False, cwd=HERE.parents[2]).returncode
+    return forked.call(work_until, root, work, step)
 
 
 def tape_with_hot(root: Path, count: int = 300) -> list[Record]:

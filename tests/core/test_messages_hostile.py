@@ -68,7 +68,7 @@ def test_the_frames_of_a_tape_go_the_fast_way(payload: bytes) -> None:
     assert decode_hot(payload) == decode_any(payload)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(st.data())
 def test_a_frame_with_members_changed_is_read_alike_both_ways_and_never_raises(data: st.DataObject) -> None:
     value = json.loads(data.draw(st.sampled_from(FRAMES)))
@@ -83,7 +83,7 @@ def test_a_frame_with_members_changed_is_read_alike_both_ways_and_never_raises(d
     check(json.dumps(value, ensure_ascii=data.draw(st.booleans())).encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.sampled_from(FRAMES), st.data())
 def test_a_frame_with_bytes_changed_never_raises(payload: bytes, data: st.DataObject) -> None:
     mutable = bytearray(payload)
@@ -94,13 +94,13 @@ def test_a_frame_with_bytes_changed_never_raises(payload: bytes, data: st.DataOb
     check(bytes(mutable))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
     check(payload)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.sampled_from(KINDS), values, st.sampled_from(["sid", "seq", "id", "sending_ts_ms"]), values)
 def test_any_msg_and_head_are_read_or_refused(kind: str, msg: Any, name: str, value: Any) -> None:
     check(json.dumps({"type": kind, "sid": 1, "seq": 1, "msg": msg, name: value}).encode())

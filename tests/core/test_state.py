@@ -26,7 +26,7 @@ from deck import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tapes import needs_tapes
+from tapes import but_the_longest, needs_tapes
 
 from core.columns import ColumnBuilder, messages
 from core.engine import Engine
@@ -43,7 +43,7 @@ from core.messages import (
     UserOrder,
 )
 from core.records import Coverage, Kind, Record, StoredGap
-from core.state import STATE_VERSION, StateError, decision_digest, digest, dump, load
+from core.state import STATE_VERSION, DecisionDigest, StateError, decision_digest, digest, dump, load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -204,6 +204,13 @@ def test_the_digest_of_decisions_knows_where_each_ends() -> None:
     assert decision_digest([b"ab", b"c"]) != decision_digest([b"a", b"bc"]) != decision_digest([b"abc"])
 
 
+def test_a_digest_of_decisions_can_be_looked_at_on_the_way() -> None:
+    digest_ = DecisionDigest()
+    for count in range(3):
+        assert digest_.hexdigest() == decision_digest([b"ab", b"c"][:count])
+        digest_.add([b"ab", b"c", b""][count])
+
+
 def by_columns(tape: tuple[tuple[Record, Any], ...]) -> list[tuple[Record, Message | None]]:
     """The tape as a reader of columns steps it: no payload where the columns hold the whole message."""
     builder = ColumnBuilder(len(tape))
@@ -225,7 +232,7 @@ def recording(name: str) -> tuple[tuple[Record, Any], ...]:
 
 
 @needs_tapes
-@pytest.mark.parametrize(("name", "coverage"), TAPES_AND_COVERAGES)
+@pytest.mark.parametrize(("name", "coverage"), but_the_longest(TAPES_AND_COVERAGES))
 def test_a_recording_gives_one_digest_by_every_way(name: str, coverage: Coverage) -> None:
     tape = recording(name)
     rng = random.Random(3)
@@ -262,7 +269,7 @@ print(digest(engine))
 @needs_tapes
 def test_a_recording_gives_one_digest_under_every_hash_seed() -> None:
     digests = set()
-    for seed in ("0", "1", "2", "77", "random"):
+    for seed in ("0", "1", "random"):
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
         run = subprocess.run(
             [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True

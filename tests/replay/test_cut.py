@@ -3,16 +3,20 @@
 from pathlib import Path
 
 import pytest
-from sample_tapes import MILLI, SECOND, START_NS, Script, story
+from lived import LiveRun, lived, market_day
+from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
 from capture.tape.errors import TapeError
 from capture.tape.reader import Ended, Tape
 from capture.tape.verify import verify
-from core.records import Coverage, Kind, decode_gap, decode_session
+from core.actions import decode_decision, decode_progress
+from core.records import Coverage, Kind, Record, decode_gap, decode_session
 from core.views import MarketView
 from replay import Player, open_tape
 from replay.books import MarketNotFound
 from replay.cut import Selection, cut
+from replay.loading import specify
+from replay.parity import judge
 from replay.summary import summarize
 
 IMPORTED = Coverage(connections=False, control=False, sent=False)
@@ -269,3 +273,41 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(TapeError, match="exists already"):
         cut(tape, tmp_path / "tape", Selection())
     assert verify(tmp_path / "tape").whole
+
+
+def run_of_two_sessions() -> list[Record]:
+    run = LiveRun(specify("pupil", "pupils:Quoter", {}))
+    return run.live(market_day(4)).live(market_day(4, after_s=60)).records
+
+
+def test_decisions_name_the_same_records_in_a_cut(tmp_path: Path) -> None:
+    records = run_of_two_sessions()
+    second = [record for record in records if record.kind == Kind.SESSION][1]
+    part = cut_of(make_tape(tmp_path / "tape", records), tmp_path, Selection(second.at_ns))
+    found = judge(part, "columns")
+    assert found.equal
+    assert found.decisions == sum(r.kind == Kind.DECISION and r.seq > second.seq for r in records) > 0
+
+
+def test_a_cut_by_market_lets_decisions_and_progress_name_the_record_before_one_that_is_gone(tmp_path: Path) -> None:
+    records = lived()
+    part = list(cut_of(make_tape(tmp_path / "tape", records), tmp_path, Selection(markets=ONE)).records())
+    old = [r for r in records if b"KXTEST-B" not in r.payload or r.kind != Kind.FRAME]
+    assert [r.payload for r in part if r.kind == Kind.FRAME] == [r.payload for r in old if r.kind == Kind.FRAME]
+    for before, after in zip(old, part, strict=True):
+        if before.kind == Kind.DECISION:
+            cause, now = decode_decision(before.payload).cause, decode_decision(after.payload).cause
+        elif before.kind == Kind.PROGRESS:
+            cause, now = decode_progress(before.payload).stepped, decode_progress(after.payload).stepped
+        else:
+            continue
+        assert old[now].seq == max(record.seq for record in old if record.seq <= cause)
+
+
+def test_a_cut_from_the_middle_of_a_run_is_not_judged(tmp_path: Path) -> None:
+    records = run_of_two_sessions()
+    tape = make_tape(tmp_path / "tape", records)
+    found = judge(cut_of(tape, tmp_path, Selection(records[20].at_ns)), "columns")
+    assert (found.equal, found.sessions, found.skipped) == (True, 1, 1)
+    (note,) = found.notes
+    assert note.startswith("session 1 begins in the middle of a run")

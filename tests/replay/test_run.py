@@ -4,11 +4,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sample_tapes import MILLI, SECOND, START_NS, Script, story
+from lived import lived
+from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
 from capture.tape.reader import Tape
+from core.errors import ConfigError
 from core.messages import BookDelta, Message
-from core.records import Kind, Record
+from core.records import Kind, Record, encode_payload
+from core.state import decision_digest
 from replay import Player, player, run
 from replay.run import Span, compare
 from replay.run import run as run_span
@@ -95,3 +98,37 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
 def _altered(record: Record, message: "Message | object") -> "tuple[Record, object]":
     assert isinstance(message, BookDelta)
     return record, msgspec.structs.replace(message, price=message.price + 1)
+
+
+def test_the_strategies_that_ran_decide_again(tmp_path: Path) -> None:
+    records = lived()
+    tape = make_tape(tmp_path / "tape", records)
+    recorded = decision_digest(record.payload for record in records if record.kind == Kind.DECISION)
+    both = compare(tape, Span(), every=30)
+    assert both.equal
+    assert both.by_bytes.decision_digest == both.by_columns.decision_digest == recorded
+    assert run_span(tape, "columns", Span(), strategies=False).decision_digest == decision_digest()
+    assert run_span(tape, "columns", Span(records[40].at_ns)).decision_digest == decision_digest()
+
+
+def test_the_stretch_in_which_decisions_differ_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = make_tape(tmp_path / "tape", lived())
+    turns = iter(range(1_000))
+
+    def other(decision: msgspec.Struct) -> bytes:
+        return encode_payload(decision) + (b"?" if next(turns) == 5 else b"")
+
+    monkeypatch.setattr(run, "encode_payload", other)
+    both = compare(tape, Span(), every=30)
+    assert (both.equal, both.first_seq, both.last_seq) == (False, 0, 29)
+    assert both.by_bytes.state_digest == both.by_columns.state_digest
+
+
+def test_a_tape_whose_strategy_is_not_here_is_played_without(tmp_path: Path) -> None:
+    records = lived()
+    payload = records[0].payload.replace(b"pupils:Quoter", b"pupils:Nobody")
+    records[0] = Record(0, records[0].at_ns, 0, 0, Kind.SESSION, payload)
+    tape = make_tape(tmp_path / "tape", records)
+    with pytest.raises(ConfigError, match="there is no Nobody in pupils"):
+        run_span(tape, "bytes", Span())
+    assert run_span(tape, "bytes", Span(), strategies=False).records == len(records)

@@ -1,14 +1,14 @@
-"""Reads Python source for what a deterministic module must not do. Knows `ast`, not this project's layout.
+"""Finds where Python source walks through a set, whose order differs from run to run. Knows `ast` only.
 
-Sets are found by local knowledge only: literals, `set(...)`, annotations, assignments, operators between them, and
-functions of the same module that say they return one. That is enough to catch the slip; it is no proof.
+Sets are found by local knowledge: literals, `set(...)`, annotations, assignments, operators between them, and functions
+of the same module that say they return one. That is enough to catch the slip; it is no proof.
 """
 
 import ast
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-Finding: TypeAlias = tuple[int, str]  # line number, what is wrong
+Fault: TypeAlias = tuple[int, str]  # line number, what is wrong
 
 _SET_TYPES: Final = frozenset(("set", "frozenset", "Set", "AbstractSet", "MutableSet"))
 _SET_OPERATORS: Final = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
@@ -20,61 +20,10 @@ _READS_IN_ORDER: Final = frozenset(
     ("list", "tuple", "iter", "enumerate", "zip", "map", "filter", "reversed", "str", "repr")
 )
 _READING_METHODS: Final = frozenset(("join", "fromkeys", "extend"))
-_BANNED_CALLS: Final = {
-    "open": "opens a file",
-    "input": "reads the terminal",
-    "print": "writes to the terminal",
-    "eval": "runs text",
-    "exec": "runs text",
-    "__import__": "imports by name",
-    "breakpoint": "stops for a debugger",
-    "hash": "differs between runs (PYTHONHASHSEED)",
-    "id": "differs between runs (an address)",
-}
-_BANNED_METHODS: Final = {
-    "now": "reads the clock",
-    "utcnow": "reads the clock",
-    "today": "reads the clock",
-    "fromfile": "opens a file",
-    "tofile": "opens a file",
-    "memmap": "opens a file",
-    "loadtxt": "opens a file",
-    "savetxt": "opens a file",
-    "default_rng": "throws dice",
-}
 
 
-def imports_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every imported module as (line, dotted name); `from a import b` gives `a` and `a.b`, for b may be a module."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            yield node.lineno, base
-            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
-
-
-def impurities(tree: ast.Module) -> list[Finding]:
-    """Unordered iteration and calls that a deterministic module must not make, by line."""
-    return sorted({*_banned_calls(tree), *_unordered(tree)})
-
-
-def _banned_calls(tree: ast.Module) -> Iterator[Finding]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            match node.func:
-                case ast.Name(id=name) if name in _BANNED_CALLS:
-                    yield node.lineno, f"{name}() {_BANNED_CALLS[name]}"
-                case ast.Attribute(attr=name) if name in _BANNED_METHODS:
-                    yield node.lineno, f".{name}() {_BANNED_METHODS[name]}"
-                case _:
-                    pass
-        elif isinstance(node, ast.Attribute) and node.attr == "random":
-            yield node.lineno, ".random throws dice"
-
-
-def _unordered(tree: ast.Module) -> Iterator[Finding]:
+def unordered(tree: ast.Module) -> Iterator[Fault]:
+    """Every walk through a set in a module, as (line, what is walked)."""
     attributes, functions = _declared_sets(tree)
     for scope, names in _scopes(tree, _Sets(frozenset(), attributes, functions)):
         yield from _Reader(names).findings(scope)
@@ -131,7 +80,7 @@ class _Reader:
     def __init__(self, sets: _Sets) -> None:
         self.sets = sets
 
-    def findings(self, scope: ast.AST) -> Iterator[Finding]:
+    def findings(self, scope: ast.AST) -> Iterator[Fault]:
         """(line, what) of every ordered use of a set among the scope's own nodes."""
         harmless: set[ast.AST] = set()
         for node in _own_nodes(scope):
