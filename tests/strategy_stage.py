@@ -48,9 +48,10 @@ PING_EVERY_NS: Final = 10 * SECOND_NS
 class Stage:
     """A run at a sandbox. Time passes in `wait` and `until` alone; `start` begins.
 
-    rest_s: how long a request takes to its answer. down: no request arrives anywhere. lost: of these (method, path
-    below the prefix) the answer is lost, though the exchange did what was asked. muted: markets of which no frame is
-    sent. hung: connections bring nothing, not even pings. drops: frames that are lost on the way.
+    rest_s: how long a request takes to its answer; frame_s: how long a frame is on its way. down: no request arrives
+    anywhere. lost: of these (method, path below the prefix) the answer is lost, though the exchange did what was asked.
+    muted: markets of which no frame is sent. hung: connections bring nothing, not even pings. drops: frames that are
+    lost on the way. asked: every request that left.
     reconnect_s: how long a lost connection stays away.
     """
 
@@ -74,7 +75,7 @@ class Stage:
         self.hub = Hub(self.venue, ServerOptions(keep_frames=True, limits=limits), lambda: self.venue.now_ns)
         self.desks = Desks(1, DeskOptions(channels=CHANNELS))
         self.run = Run(self.desks.engine, casts, self._take, start_ns=self.venue.now_ns)
-        self.rest_s, self.reconnect_s = 0.05, 1.0
+        self.rest_s, self.frame_s, self.reconnect_s = 0.05, 0.0, 1.0
         self.down = self.hung = False
         self.lost: Callable[[str, str], bool] = lambda _method, _path: False
         self.drops: Callable[[bytes], bool] = lambda _frame: False
@@ -83,7 +84,7 @@ class Stage:
         self._account = account
         self._clients: dict[int, Client] = {}
         self._opened = 0
-        self._turns = 0
+        self._turns = self._arrival_ns = 0
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
 
     @property
@@ -255,17 +256,21 @@ class Stage:
         for publication in self.venue.drain():
             if publication.market not in self.muted:
                 self.hub.publish(publication)
-        if not self.hung:
-            self._later(0, self._hear)
-
-    def _hear(self) -> None:
+        if self.hung:
+            return
+        self._arrival_ns = max(self._arrival_ns, self.now_ns + int(self.frame_s * SECOND_NS))  # nothing overtakes
         for number, client in list(self._clients.items()):
             while client.out.take(self.now_ns):
                 pass
             frames, client.out.kept = client.out.kept, []
-            for frame in frames:
-                if number in self._clients and not self.drops(frame.payload):
-                    self.put(Kind.FRAME, frame.payload, number)
+            if frames:
+                payloads = [frame.payload for frame in frames]
+                self._at(self._arrival_ns, partial(self._hear, number, payloads))
+
+    def _hear(self, number: int, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            if number in self._clients and not self.drops(payload):
+                self.put(Kind.FRAME, payload, number)
 
     def _reconnect(self, replaces: int) -> None:
         self.connect(replaces)
@@ -280,6 +285,8 @@ class Stage:
         self._later(PING_EVERY_NS / SECOND_NS, self._ping)
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        self._at(self.now_ns + int(seconds * SECOND_NS), call)
+
+    def _at(self, at_ns: int, call: Callable[[], None]) -> None:
         self._turns += 1
-        entry = (self.now_ns + int(seconds * SECOND_NS), self._turns, call)
-        heapq.heappush(self._agenda, entry)
+        heapq.heappush(self._agenda, (at_ns, self._turns, call))

@@ -165,6 +165,33 @@ def test_what_the_next_listing_does_not_have_is_let_go_and_what_is_new_is_watche
     assert hand.run.actions(Subscribe)[1:] == [Subscribe(("KXA-3",))]
 
 
+def next_walk(hand: Hand) -> None:
+    """Go on until the listing is asked for again and not answered."""
+    while True:
+        hand.wait()
+        while (asked := hand.asked()) is not None:
+            if ("series_ticker", "KXA") in asked.params:
+                return
+            hand.answer(listing("KXA-1") if asked.path == LISTING else {"orderbooks": []})
+
+
+def test_a_market_met_while_a_walk_is_under_way_is_not_let_go_because_it_was_not_on_its_pages(hand: Hand) -> None:
+    next_walk(hand)
+    hand.life("KXA-9", "activated")
+    hand.answer(listing("KXA-1", cursor="next"))
+    while (asked := hand.asked()) is None or asked.path != "/markets/KXA-9":
+        hand.answer({"orderbooks": []})
+    hand.answer({"market": market("KXA-9")})
+    assert dict(hand.answer(listing("KXA-2")).params)["cursor"] == "next"
+    assert hand.watched() == ["KXA-1", "KXA-2", "KXA-9"]
+
+
+def test_a_listing_of_which_some_cannot_be_read_lets_nothing_go(hand: Hand) -> None:
+    next_walk(hand)
+    hand.answer({"markets": [market("KXA-1"), {"ticker": 5}], "cursor": ""})
+    assert hand.watched() == ["KXA-1", "KXA-2"]
+
+
 def test_no_more_is_watched_than_max_markets() -> None:
     hand = Hand(max_markets=2)
     hand.answer(listing("KXA-1", "KXA-2", "KXA-3"))

@@ -144,6 +144,22 @@ def test_answers_take_as_long_as_they_are_told_to_and_name_their_decision() -> N
     assert fetch.path == "/exchange/status"
 
 
+def test_frames_take_as_long_as_they_are_told_to_and_none_overtakes_another() -> None:
+    stage, casts, one = staged()
+    stage.frame_s = 2.0
+    stage.wait(1.2)  # the order is placed and confirmed by REST
+    assert one.orders[-1].state is OrderState.RESTING
+    assert not stage.window(one.params.market).size_at(100, bids=True)
+    stage.frame_s = 0.0
+    stage.trade(5)
+    stage.wait(1.7)
+    assert not stage.window(one.params.market).size_at(100, bids=True)
+    stage.wait(0.2)
+    assert stage.window(one.params.market).size_at(100, bids=True) >= 500
+    assert stage.window(one.params.market).is_trusted
+    assert replayed(stage.records, casts) == decided(stage.records)
+
+
 def test_a_lost_connection_is_followed_by_another_and_books_are_right_again() -> None:
     stage, _, one = staged()
     stage.wait(1)
