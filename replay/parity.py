@@ -5,7 +5,7 @@ and beyond it as far as decisions were recorded. Must not know how a second proc
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,8 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import Decision, Progress, StrategySpec, decode_decision, decode_progress, terms_of
+from core.engine import Step
+from core.host import Reaction
 from core.orders import OwnOrder
 from core.records import Fault, Kind, Record, Session, decode_session
 from replay import progress as report
@@ -91,15 +93,28 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     disagreement: str = ""
 
 
-def judge(tape: Tape, path: str, progress: report.Progress = report.silent, **around: Any) -> Parity:
-    """Replay a tape by one path and compare; stops at the first difference. Progress in records.
+def judge(
+    tape: Tape,
+    path: str,
+    progress: report.Progress = report.silent,
+    *,
+    until_seq: int | None = None,
+    **around: Any,
+) -> Parity:
+    """Replay a tape by one path, up to a record or its end, and compare; stops at the first difference.
 
-    around: see `replay.hosted.AROUND`. Raises TapeError when there is nothing to judge or the tape cannot be read,
-    ConfigError when a strategy cannot be had.
+    Progress in records. around: see `replay.hosted.AROUND`. Raises TapeError when there is nothing to judge or the tape
+    cannot be read, ConfigError when a strategy cannot be had.
     """
     hosted = Hosted(tape, path, **around)
     judging = _Judging()
-    parting = _first_parting(hosted, judging, around.get("raises", ()), lambda done: progress(done, tape.head_seq + 1))
+    total = 1 + (tape.head_seq if until_seq is None else until_seq)
+    try:
+        parting = _first_parting(hosted.play(until_seq), judging, lambda done: progress(done, total))
+    except around.get("raises", ()) as error:
+        parting = _impure(hosted, judging, error)
+    except msgspec.MsgspecError as error:
+        raise TapeError(f"{tape.path}: a record of its run cannot be read: {error}") from error
     if parting is None:
         judging.end()
         _require_something(tape, judging)
@@ -249,30 +264,29 @@ def _how(fault: Fault) -> list[str]:
 
 
 def _first_parting(
-    hosted: Hosted, judging: _Judging, raises: tuple[type[BaseException], ...], progress: Any
+    played: Iterator[tuple[Record, Step, Reaction]], judging: _Judging, progress: Callable[[int], None]
 ) -> _Parting | None:
-    try:
-        for record, _, reaction in hosted.play():
-            parting = None
-            if record.kind == Kind.SESSION:
-                judging.begin(decode_session(record.payload))
-            elif record.kind in (Kind.DECISION, Kind.PROGRESS, Kind.FAULT):
-                parting = judging.record(record)
-            if parting is not None:
-                return parting
-            if reaction.decisions or reaction.faults:
-                judging.took(record.seq, reaction.decisions, reaction.faults)
-            if record.seq % PROGRESS_RECORDS == 0:
-                progress(record.seq)
-    except msgspec.MsgspecError as error:
-        raise TapeError(f"a record of the run cannot be read: {error}") from error
-    except raises as error:
-        seq = hosted.player.position - 1
-        record = next(hosted.player.records(seq))
-        if record.kind == Kind.SESSION:  # it was raised as the strategy was made
+    for record, _, reaction in played:
+        parting = None
+        if record.kind == Kind.SESSION:
             judging.begin(decode_session(record.payload))
-        return _Parting(f"the strategy is not pure: {error}", seq)
+        elif record.kind in (Kind.DECISION, Kind.PROGRESS, Kind.FAULT):
+            parting = judging.record(record)
+        if parting is not None:
+            return parting
+        if reaction.decisions or reaction.faults:
+            judging.took(record.seq, reaction.decisions, reaction.faults)
+        if record.seq % PROGRESS_RECORDS == 0:
+            progress(record.seq)
     return None
+
+
+def _impure(hosted: Hosted, judging: _Judging, error: BaseException) -> _Parting:
+    seq = hosted.player.position - 1
+    record = next(hosted.player.records(seq))
+    if record.kind == Kind.SESSION:  # it was raised as the strategy was made
+        judging.begin(decode_session(record.payload))
+    return _Parting(f"the strategy is not pure: {error}", seq)
 
 
 def _require_something(tape: Tape, judging: _Judging) -> None:

@@ -299,6 +299,15 @@ def test_a_run_without_any_decision_is_equal_when_the_replay_decides_nothing_eit
     assert (found.equal, found.decisions) == (True, 0)
 
 
+def test_what_comes_after_the_last_record_to_look_at_is_left_out(tmp_path: Path) -> None:
+    records = lived()
+    last = of_kind(records, Kind.PROGRESS)[2].seq
+    spoilt = [saying(r, b"{}") if r.kind == Kind.DECISION and r.seq > last else r for r in records]
+    found = judge(make_tape(tmp_path / "tape", spoilt), "columns", until_seq=last)
+    assert found.equal
+    assert found.decisions == len([r for r in of_kind(records, Kind.DECISION) if r.seq < last]) > 0
+
+
 def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     records = lived()
     third = of_kind(records, Kind.DECISION)[2]
