@@ -13,10 +13,11 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import Decision, Progress, StrategySpec, decode_decision, decode_progress, terms_of
+from core.desks import OUTAGES
 from core.engine import Step
 from core.host import Reaction
 from core.orders import OwnOrder
-from core.records import Fault, Kind, Record, Session, decode_session
+from core.records import Fault, Kind, Record, Session, decode_gap, decode_session
 from replay import progress as report
 from replay.hosted import Hosted
 from replay.lint import Finding, lint
@@ -30,6 +31,7 @@ HEAD_BYTES: Final = 400
 
 PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
 
+_JUDGED: Final = (Kind.DECISION, Kind.PROGRESS, Kind.FAULT, Kind.GAP_OPEN, Kind.GAP_CLOSE)
 _OF_STRATEGY: Final = "strategy "
 _FAULTS: Final = msgspec.json.Decoder(Fault)
 
@@ -73,7 +75,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `tapedeck parity`.
 
     decisions: found equal. unjudged: replayed beyond what the live run is known to have stepped. sessions: those in
-    which strategies ran; skipped: those that begin in the middle of a run. decision_digest: of all replayed decisions,
+    which strategies ran; skipped: those that begin in the middle of a run. unrecorded: missing where the disk took
+    nothing for a while, which is on the tape as a gap. decision_digest: of all replayed decisions,
     up to the first difference. findings: what of the strategies' source may differ between runs. hash_seeds: under
     which PYTHONHASHSEED it was replayed, "random" = Python's own choice. disagreement: of two replays, "" = none.
     """
@@ -86,6 +89,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: int
     sessions: int
     skipped: int
+    unrecorded: int = 0
     decision_digest: str
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -127,6 +131,7 @@ def judge(
         unjudged=judging.unjudged,
         sessions=judging.sessions,
         skipped=judging.skipped,
+        unrecorded=judging.unrecorded,
         decision_digest=hosted.digest.hexdigest(),
         notes=tuple(judging.notes),
         findings=tuple(judging.findings),
@@ -147,12 +152,14 @@ class _Judging:
 
     def __init__(self) -> None:
         self.session = self.sessions = self.skipped = self.equal = self.unjudged = self.progresses = 0
+        self.unrecorded = 0
         self.notes: dict[str, None] = {}
         self.findings: dict[Finding, None] = {}
         self._is_judged = False
         self._waiting: deque[Decision] = deque()
         self._faults: deque[tuple[int, Fault]] = deque()
         self._dropped = 0
+        self._outage_seq = -1
         self._names: tuple[str, ...] = ()
 
     def begin(self, session: Session) -> None:
@@ -196,6 +203,10 @@ class _Judging:
         """A record of the run: what it says that the replay did not do."""
         if not self._is_judged:
             return None
+        if record.kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE):
+            if decode_gap(record.payload).reason in OUTAGES:
+                self._outage_seq = record.seq
+            return None
         if record.kind == Kind.FAULT:
             fault = _FAULTS.decode(record.payload)
             return self._failed(record.seq, fault) if fault.where in self._names else None
@@ -207,7 +218,17 @@ class _Judging:
             return self._decided(decode_decision(record.payload))
         return self._progressed(decode_progress(record.payload))
 
+    def _excuse(self) -> bool:
+        """Whether the first waiting decision may be missing because the disk took nothing; then it waits no longer."""
+        if self._waiting[0].cause > self._outage_seq:
+            return False
+        self._waiting.popleft()
+        self.unrecorded += 1
+        return True
+
     def _decided(self, recorded: Decision) -> _Parting | None:
+        while self._waiting and self._waiting[0].number < recorded.number and self._excuse():
+            pass
         if self._faults and self._faults[0][0] < recorded.cause:
             return self._only_in_replay()
         replayed = self._waiting[0] if self._waiting else None
@@ -223,6 +244,8 @@ class _Judging:
 
     def _progressed(self, progress: Progress) -> _Parting | None:
         self.progresses += 1
+        while self._waiting and self._waiting[0].cause <= progress.stepped and self._excuse():
+            pass
         fault_seq = self._faults[0][0] if self._faults else progress.stepped + 1
         if self._waiting and self._waiting[0].cause <= min(progress.stepped, fault_seq):
             replayed = self._waiting[0]
@@ -270,7 +293,7 @@ def _first_parting(
         parting = None
         if record.kind == Kind.SESSION:
             judging.begin(decode_session(record.payload))
-        elif record.kind in (Kind.DECISION, Kind.PROGRESS, Kind.FAULT):
+        elif record.kind in _JUDGED:
             parting = judging.record(record)
         if parting is not None:
             return parting
