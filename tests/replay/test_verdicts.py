@@ -39,7 +39,8 @@ def test_a_difference_is_told_with_its_place_and_the_market() -> None:
     )  # fmt: skip
     found = msgspec.structs.replace(
         PARITY, equal=False, first_difference=difference, unjudged=3, skipped=1, unrecorded=2,
-        notes=("cut",), path="bytes", disagreement="does not decide the same twice", findings=tuple(Finding("m.py", n, "reads") for n in range(22)),
+        notes=("cut",), path="bytes", disagreement="does not decide the same twice",
+        findings=tuple(Finding("m.py", n, "reads") for n in range(22)),
     )  # fmt: skip
     text = list(parity_lines(found))
     assert text[:12] == [
