@@ -122,7 +122,7 @@ class _Work:
 
     def examine(self, places: int, progress: report.Progress) -> None:
         """Stops at the first change: one is enough, and to say where it is takes two replays more."""
-        whole = self._hosted(self._tape)
+        whole = Hosted(self._tape, _PATH, self._strategies, **self._around)
         chosen = _choose(whole, self._tape.head_seq, places, random.Random(self._seed))
         self.decisions = whole.decisions
         if not self.decisions:
@@ -141,7 +141,8 @@ class _Work:
                     return
 
     def _hosted(self, tape: Tape) -> Hosted:
-        return Hosted(tape, _PATH, self._strategies, **self._around)
+        """For a trial: the watch costs more than all else, and has seen every hook on the true tape."""
+        return Hosted(tape, _PATH, self._strategies)
 
     def _is_same(self, tape: Tape, place: _Place) -> bool:
         hosted = self._hosted(tape)

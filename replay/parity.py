@@ -5,7 +5,7 @@ and beyond it as far as decisions were recorded. Must not know how a second proc
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +13,11 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import Decision, Progress, StrategySpec, decode_decision, decode_progress, terms_of
+from core.desks import OUTAGES
+from core.engine import Step
+from core.host import Reaction
 from core.orders import OwnOrder
-from core.records import Fault, Kind, Record, Session, decode_session
+from core.records import Fault, Kind, Record, Session, decode_gap, decode_session
 from replay import progress as report
 from replay.hosted import Hosted
 from replay.lint import Finding, lint
@@ -28,6 +31,7 @@ HEAD_BYTES: Final = 400
 
 PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
 
+_JUDGED: Final = (Kind.DECISION, Kind.PROGRESS, Kind.FAULT, Kind.GAP_OPEN, Kind.GAP_CLOSE)
 _OF_STRATEGY: Final = "strategy "
 _FAULTS: Final = msgspec.json.Decoder(Fault)
 
@@ -71,7 +75,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `tapedeck parity`.
 
     decisions: found equal. unjudged: replayed beyond what the live run is known to have stepped. sessions: those in
-    which strategies ran; skipped: those that begin in the middle of a run. decision_digest: of all replayed decisions,
+    which strategies ran; skipped: those that begin in the middle of a run. unrecorded: missing where the disk took
+    nothing for a while, which is on the tape as a gap. decision_digest: of all replayed decisions,
     up to the first difference. findings: what of the strategies' source may differ between runs. hash_seeds: under
     which PYTHONHASHSEED it was replayed, "random" = Python's own choice. disagreement: of two replays, "" = none.
     """
@@ -84,6 +89,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: int
     sessions: int
     skipped: int
+    unrecorded: int = 0
     decision_digest: str
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -91,15 +97,28 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     disagreement: str = ""
 
 
-def judge(tape: Tape, path: str, progress: report.Progress = report.silent, **around: Any) -> Parity:
-    """Replay a tape by one path and compare; stops at the first difference. Progress in records.
+def judge(
+    tape: Tape,
+    path: str,
+    progress: report.Progress = report.silent,
+    *,
+    until_seq: int | None = None,
+    **around: Any,
+) -> Parity:
+    """Replay a tape by one path, up to a record or its end, and compare; stops at the first difference.
 
-    around: see `replay.hosted.AROUND`. Raises TapeError when there is nothing to judge or the tape cannot be read,
-    ConfigError when a strategy cannot be had.
+    Progress in records. around: see `replay.hosted.AROUND`. Raises TapeError when there is nothing to judge or the tape
+    cannot be read, ConfigError when a strategy cannot be had.
     """
     hosted = Hosted(tape, path, **around)
     judging = _Judging()
-    parting = _first_parting(hosted, judging, around.get("raises", ()), lambda done: progress(done, tape.head_seq + 1))
+    total = 1 + (tape.head_seq if until_seq is None else until_seq)
+    try:
+        parting = _first_parting(hosted.play(until_seq), judging, lambda done: progress(done, total))
+    except around.get("raises", ()) as error:
+        parting = _impure(hosted, judging, error)
+    except msgspec.MsgspecError as error:
+        raise TapeError(f"{tape.path}: a record of its run cannot be read: {error}") from error
     if parting is None:
         judging.end()
         _require_something(tape, judging)
@@ -112,6 +131,7 @@ def judge(tape: Tape, path: str, progress: report.Progress = report.silent, **ar
         unjudged=judging.unjudged,
         sessions=judging.sessions,
         skipped=judging.skipped,
+        unrecorded=judging.unrecorded,
         decision_digest=hosted.digest.hexdigest(),
         notes=tuple(judging.notes),
         findings=tuple(judging.findings),
@@ -132,12 +152,14 @@ class _Judging:
 
     def __init__(self) -> None:
         self.session = self.sessions = self.skipped = self.equal = self.unjudged = self.progresses = 0
+        self.unrecorded = 0
         self.notes: dict[str, None] = {}
         self.findings: dict[Finding, None] = {}
         self._is_judged = False
         self._waiting: deque[Decision] = deque()
         self._faults: deque[tuple[int, Fault]] = deque()
         self._dropped = 0
+        self._outage_seq = -1
         self._names: tuple[str, ...] = ()
 
     def begin(self, session: Session) -> None:
@@ -181,6 +203,10 @@ class _Judging:
         """A record of the run: what it says that the replay did not do."""
         if not self._is_judged:
             return None
+        if record.kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE):
+            if decode_gap(record.payload).reason in OUTAGES:
+                self._outage_seq = record.seq
+            return None
         if record.kind == Kind.FAULT:
             fault = _FAULTS.decode(record.payload)
             return self._failed(record.seq, fault) if fault.where in self._names else None
@@ -192,7 +218,17 @@ class _Judging:
             return self._decided(decode_decision(record.payload))
         return self._progressed(decode_progress(record.payload))
 
+    def _excuse(self) -> bool:
+        """Whether the first waiting decision may be missing because the disk took nothing; then it waits no longer."""
+        if self._waiting[0].cause > self._outage_seq:
+            return False
+        self._waiting.popleft()
+        self.unrecorded += 1
+        return True
+
     def _decided(self, recorded: Decision) -> _Parting | None:
+        while self._waiting and self._waiting[0].number < recorded.number and self._excuse():
+            pass
         if self._faults and self._faults[0][0] < recorded.cause:
             return self._only_in_replay()
         replayed = self._waiting[0] if self._waiting else None
@@ -208,6 +244,8 @@ class _Judging:
 
     def _progressed(self, progress: Progress) -> _Parting | None:
         self.progresses += 1
+        while self._waiting and self._waiting[0].cause <= progress.stepped and self._excuse():
+            pass
         fault_seq = self._faults[0][0] if self._faults else progress.stepped + 1
         if self._waiting and self._waiting[0].cause <= min(progress.stepped, fault_seq):
             replayed = self._waiting[0]
@@ -249,30 +287,29 @@ def _how(fault: Fault) -> list[str]:
 
 
 def _first_parting(
-    hosted: Hosted, judging: _Judging, raises: tuple[type[BaseException], ...], progress: Any
+    played: Iterator[tuple[Record, Step, Reaction]], judging: _Judging, progress: Callable[[int], None]
 ) -> _Parting | None:
-    try:
-        for record, _, reaction in hosted.play():
-            parting = None
-            if record.kind == Kind.SESSION:
-                judging.begin(decode_session(record.payload))
-            elif record.kind in (Kind.DECISION, Kind.PROGRESS, Kind.FAULT):
-                parting = judging.record(record)
-            if parting is not None:
-                return parting
-            if reaction.decisions or reaction.faults:
-                judging.took(record.seq, reaction.decisions, reaction.faults)
-            if record.seq % PROGRESS_RECORDS == 0:
-                progress(record.seq)
-    except msgspec.MsgspecError as error:
-        raise TapeError(f"a record of the run cannot be read: {error}") from error
-    except raises as error:
-        seq = hosted.player.position - 1
-        record = next(hosted.player.records(seq))
-        if record.kind == Kind.SESSION:  # it was raised as the strategy was made
+    for record, _, reaction in played:
+        parting = None
+        if record.kind == Kind.SESSION:
             judging.begin(decode_session(record.payload))
-        return _Parting(f"the strategy is not pure: {error}", seq)
+        elif record.kind in _JUDGED:
+            parting = judging.record(record)
+        if parting is not None:
+            return parting
+        if reaction.decisions or reaction.faults:
+            judging.took(record.seq, reaction.decisions, reaction.faults)
+        if record.seq % PROGRESS_RECORDS == 0:
+            progress(record.seq)
     return None
+
+
+def _impure(hosted: Hosted, judging: _Judging, error: BaseException) -> _Parting:
+    seq = hosted.player.position - 1
+    record = next(hosted.player.records(seq))
+    if record.kind == Kind.SESSION:  # it was raised as the strategy was made
+        judging.begin(decode_session(record.payload))
+    return _Parting(f"the strategy is not pure: {error}", seq)
 
 
 def _require_something(tape: Tape, judging: _Judging) -> None:

@@ -36,8 +36,9 @@ def prove(tape: Tape, path: str, progress: report.Progress = report.silent) -> P
     first_path, second_path = ("bytes", "columns") if path == BOTH else (path, path)
     own = os.environ.get("PYTHONHASHSEED", "random")
     other = next(seed for seed in SEEDS if seed != own)
-    with _Second(tape.path, second_path, other) as second:
-        here = judge(tape, first_path, progress, **AROUND)
+    until_seq = tape.head_seq  # where somebody records just now, both have to stop at one record
+    with _Second(tape.path, second_path, until_seq, other) as second:
+        here = judge(tape, first_path, progress, until_seq=until_seq, **AROUND)
         there = second.result()
     found = msgspec.structs.replace(here, path=path, hash_seeds=(own, other))
     if _agree(here, there):
@@ -47,7 +48,7 @@ def prove(tape: Tape, path: str, progress: report.Progress = report.silent) -> P
         key=lambda difference: difference.seq,
         default=None,
     )
-    again = judge(tape, second_path, progress, **AROUND)
+    again = judge(tape, second_path, progress, until_seq=until_seq, **AROUND)
     if path == BOTH and _agree(again, there):
         why = "decides differently by the byte path and by the column path"
     elif not _agree(again, here):
@@ -71,10 +72,10 @@ def _essence(parity: Parity) -> tuple[object, ...]:
 class _Second:
     """The other process; a context manager that leaves none behind."""
 
-    def __init__(self, tape: Path, path: str, hash_seed: str) -> None:
+    def __init__(self, tape: Path, path: str, until_seq: int, hash_seed: str) -> None:
         places = os.pathsep.join(place for place in sys.path if place)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "replay.twofold", os.fspath(tape), path],
+            [sys.executable, "-P", "-m", "replay.twofold", os.fspath(tape), path, str(until_seq)],
             env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": places},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -102,12 +103,12 @@ class _Second:
         return _PARITIES.decode(out)
 
 
-def _answer(tape: str, path: str) -> None:
+def _answer(tape: str, path: str, until_seq: str) -> None:
     """The second process: its answer goes to where standard output was; what a strategy prints does not."""
     answer = os.dup(1)
     os.dup2(2, 1)
     try:
-        found = msgspec.json.encode(judge(Tape.open(Path(tape)), path, **AROUND))
+        found = msgspec.json.encode(judge(Tape.open(Path(tape)), path, until_seq=int(until_seq), **AROUND))
     except (TapedeckError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error

@@ -32,6 +32,8 @@ def parity_lines(parity: "Parity") -> Iterator[str]:
         yield from _difference_lines(parity.first_difference)
     if parity.unjudged:
         yield f"not judged   {parity.unjudged:,} decisions beyond what the live run is known to have stepped"
+    if parity.unrecorded:
+        yield f"unrecorded   {parity.unrecorded:,} decisions while the disk took nothing"
     if parity.skipped:
         yield f"skipped      {parity.skipped} sessions"
     yield f"hash seeds   {', '.join(parity.hash_seeds)}"

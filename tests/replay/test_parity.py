@@ -18,7 +18,7 @@ from core.actions import (
     decode_progress,
     terms_of,
 )
-from core.records import Kind, Record, decode_session, encode_payload
+from core.records import Kind, Record, StoredGap, decode_session, encode_payload
 from core.state import decision_digest
 from replay.hosted import AROUND
 from replay.loading import specify
@@ -297,6 +297,31 @@ def test_a_run_without_any_decision_is_equal_when_the_replay_decides_nothing_eit
     quiet = LiveRun(StrategySpec("pupil", "core.strategy:Strategy")).live(market_day(2)).records
     found = judged(tmp_path, quiet)
     assert (found.equal, found.decisions) == (True, 0)
+
+
+def test_what_comes_after_the_last_record_to_look_at_is_left_out(tmp_path: Path) -> None:
+    records = lived()
+    last = of_kind(records, Kind.PROGRESS)[2].seq
+    spoilt = [saying(r, b"{}") if r.kind == Kind.DECISION and r.seq > last else r for r in records]
+    found = judge(make_tape(tmp_path / "tape", spoilt), "columns", until_seq=last)
+    assert found.equal
+    assert found.decisions == len([r for r in of_kind(records, Kind.DECISION) if r.seq < last]) > 0
+
+
+@pytest.mark.parametrize("reason", ["disk_full", "maintenance"])
+def test_decisions_may_be_missing_where_the_disk_took_nothing(tmp_path: Path, reason: str) -> None:
+    script = market_day()
+    gap = encode_payload(StoredGap(reason))
+    script.records.insert(20, Record(0, script.records[20].at_ns, 0, 0, Kind.GAP_OPEN, gap))
+    script.records.insert(21, Record(0, script.records[21].at_ns, 0, 0, Kind.GAP_CLOSE, gap))
+    records = LiveRun(specify("pupil", "pupils:Talker", {}), burst=1).live(script).records
+    closed = of_kind(records, Kind.GAP_CLOSE)[0].seq
+    lost = [r for r in of_kind(records, Kind.DECISION) if decode_decision(r.payload).cause < closed][-2:]
+    found = judged(tmp_path, anew([record for record in records if record not in lost]))
+    assert found.equal == (reason == "disk_full")
+    assert found.unrecorded == (2 if found.equal else 0)
+    later = of_kind(records, Kind.DECISION)[-1]
+    assert not judged(tmp_path / "later", anew([r for r in records if r not in (*lost, later)])).equal
 
 
 def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -38,11 +38,12 @@ def test_a_difference_is_told_with_its_place_and_the_market() -> None:
         replayed=decision(PLACE, refused="not started"), fields=("refused",), sights=(sight,),
     )  # fmt: skip
     found = msgspec.structs.replace(
-        PARITY, equal=False, first_difference=difference, unjudged=3, skipped=1, notes=("cut",), path="bytes",
-        disagreement="does not decide the same twice", findings=tuple(Finding("m.py", n, "reads") for n in range(22)),
+        PARITY, equal=False, first_difference=difference, unjudged=3, skipped=1, unrecorded=2,
+        notes=("cut",), path="bytes", disagreement="does not decide the same twice",
+        findings=tuple(Finding("m.py", n, "reads") for n in range(22)),
     )  # fmt: skip
     text = list(parity_lines(found))
-    assert text[:11] == [
+    assert text[:12] == [
         "DIFFERENT    after 1,234 equal decisions in 1 session, replayed by the path bytes",
         "UNSTEADY     the replay does not decide the same twice",
         "first        session 2, record 40 (FRAME): another decision",
@@ -52,6 +53,7 @@ def test_a_difference_is_told_with_its_place_and_the_market() -> None:
         "  record     {}",
         "  market     M: nobody bids, ask 0.5000 x 7.00, untrusted; position -1.00",
         "not judged   3 decisions beyond what the live run is known to have stepped",
+        "unrecorded   2 decisions while the disk took nothing",
         "skipped      1 sessions",
         "hash seeds   random, 4242",
     ]
