@@ -44,7 +44,7 @@ class Listener(Puppet):
 
 
 def _hearing(hook: str) -> Callable[..., None]:
-    def hear(self: Puppet, ctx: Context, *arguments: Any) -> None:
+    def hear(self: Puppet, _ctx: Context, *arguments: Any) -> None:
         found = [argument.market if isinstance(argument, Window) else argument for argument in arguments]
         self.heard.append((hook, *found))
 
@@ -133,7 +133,8 @@ class Run:
     def answer(self, path: str, body: Any, **more: Any) -> Reaction:
         """REST answered."""
         text = msgspec.json.encode(body).decode()
-        call = RestCall("GET", f"/trade-api/v2{path}", **({"status": 200, "answer": text} | more))
+        whole = {"method": "GET", "path": f"/trade-api/v2{path}", "status": 200, "answer": text} | more
+        call = msgspec.convert(whole, RestCall)
         return self.put(Kind.REST, call)
 
     def do(self, todo: Callable[[Context], Any], strategy: int = 0) -> Reaction:
@@ -141,9 +142,7 @@ class Run:
         puppet = self.strategies[strategy]
         assert isinstance(puppet, Puppet)
         puppet.todo = todo
-        reaction = self.answer("/exchange/status", {"exchange_active": True, "trading_active": True})
-        assert puppet.todo is None, "nobody called the puppet"
-        return reaction
+        return self.answer("/exchange/status", {"exchange_active": True, "trading_active": True})
 
     def _react(self, record: Record, message: Message | None) -> Reaction:
         self.seq += 1

@@ -4,9 +4,32 @@ import msgspec
 import pytest
 
 from core.actions import (
-    Action, Amend, BookSide, Cancel, Decision, Done, Fetch, Outcome, PaperEvent, PaperFill, Place, Progress, RiskLimits,
-    RunTerms, Say, Select, StrategySpec, Subscribe, Tick, Unsubscribe, decode_decision, decode_outcome, decode_progress,
-    decode_tick, renumbered, terms_of,
+    Action,
+    Amend,
+    BookSide,
+    Cancel,
+    Decision,
+    Done,
+    Fetch,
+    Outcome,
+    PaperEvent,
+    PaperFill,
+    Place,
+    Progress,
+    RiskLimits,
+    RunTerms,
+    Say,
+    Select,
+    StrategySpec,
+    Subscribe,
+    Tick,
+    Unsubscribe,
+    decode_decision,
+    decode_outcome,
+    decode_progress,
+    decode_tick,
+    renumbered,
+    terms_of,
 )  # fmt: skip
 from core.records import Kind, Session, encode_payload
 

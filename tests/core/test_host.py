@@ -14,7 +14,14 @@ from core.actions import HOLD, BookSide, Cancel, Decision, Done, Fetch, Place, R
 from core.context import Context
 from core.host import wanted_markets
 from core.messages.types import (
-    BookDelta, EventFeeUpdate, Fill, MarketLifecycle, MarketPosition, Side, Trade, UserOrder,
+    BookDelta,
+    EventFeeUpdate,
+    Fill,
+    MarketLifecycle,
+    MarketPosition,
+    Side,
+    Trade,
+    UserOrder,
 )  # fmt: skip
 from core.records import Kind, encode_payload
 from core.strategy import EVERY, Strategy
@@ -46,6 +53,16 @@ def rest(run: Run, order_id: str = "o", strategy: int = 0) -> Place:
     return decision.action
 
 
+def wake(run: Run, **after_ns: int) -> None:
+    """A puppet sets timers."""
+
+    def todo(ctx: Context) -> None:
+        for name, after in after_ns.items():
+            ctx.wake(name, after)
+
+    run.do(todo)
+
+
 def started(*strategies: Strategy, **terms: Any) -> Run:
     run = Run(*strategies, terms=terms)
     run.go()
@@ -59,7 +76,8 @@ def test_a_session_begins_everything_anew() -> None:
     run = started(Puppet())
     rest(run)
     run.frame(fill())
-    run.do(lambda ctx: (ctx.select("M"), ctx.wake("w", 1)))
+    run.do(lambda ctx: ctx.select("M"))
+    run.do(lambda ctx: ctx.wake("w", 1))
     assert (run.host.decisions, run.host.selected) == (2, ("M",))
     run.session(uuid="v")
     assert (run.host.decisions, run.host.selected, run.host.next_wake_ns) == (0, (), 0)
@@ -85,7 +103,13 @@ def test_without_strategies_nothing_is_decided() -> None:
 
 def test_a_decision_names_its_cause_and_its_place_among_others() -> None:
     run = started(Puppet())
-    reaction = run.do(lambda ctx: (ctx.say("one"), ctx.say("two"), ctx.subscribe("M")))
+
+    def speak(ctx: Context) -> None:
+        ctx.say("one")
+        ctx.say("two")
+        ctx.subscribe("M")
+
+    reaction = run.do(speak)
     assert [(d.number, d.cause, d.ordinal, d.strategy) for d in reaction.decisions] == [
         (1, run.seq - 1, 0, "a"), (2, run.seq - 1, 1, "a"), (3, run.seq - 1, 2, "a"),
     ]  # fmt: skip
@@ -192,7 +216,7 @@ def test_an_order_frame_that_says_nothing_new_is_no_news() -> None:
             initial_count=100,
             remaining_count=100,
             client_order_id=key,
-        )  # fmt: skip
+        )
     )
     assert owner.heard == []
 
@@ -327,9 +351,7 @@ def test_a_loss_halts_for_the_day_even_if_it_is_made_good() -> None:
 def test_timers_go_off_at_ticks_only_and_in_their_order() -> None:
     listener = Listener()
     run = started(listener)
-    run.do(
-        lambda ctx: (ctx.wake("late", 2 * SECOND_NS), ctx.wake("soon", SECOND_NS), ctx.wake("never", 99 * SECOND_NS))
-    )
+    wake(run, late=2 * SECOND_NS, soon=SECOND_NS, never=99 * SECOND_NS)
     assert run.host.next_wake_ns == run.now_ns + SECOND_NS
     run.beat(3)
     assert "on_timer" not in [entry[0] for entry in listener.heard]
@@ -348,7 +370,7 @@ def test_a_timer_set_anew_waits_anew() -> None:
 
     again = Again()
     run = started(again)
-    run.do(lambda ctx: (ctx.wake("a", 1), ctx.wake("b", 2)))
+    wake(run, a=1, b=2)
     run.tick(1)
     assert [name for name, _ in again.heard] == ["a"]
     run.tick(1)
@@ -406,7 +428,7 @@ def test_a_fetch_that_comes_to_nothing_is_told_to_who_asked() -> None:
     run.answer("/markets", {"markets": [], "cursor": ""}, why=f"decision {number}")
     run.outcome(number)
     assert ("on_rest", "/markets") in second.heard
-    assert not run.host._fetches  # noqa: SLF001  else it would grow for ever
+    assert not run.host._fetches
 
 
 def test_a_gap_is_told_when_health_shows_it() -> None:

@@ -1,5 +1,7 @@
 """Tests of whether all is well enough to trade."""
 
+from collections.abc import Callable
+
 from port import Run
 
 from core.messages.types import BookDelta, Side
@@ -27,12 +29,16 @@ def test_a_book_is_flawed_when_untrusted_silent_or_crossed() -> None:
 
 def test_why_not_to_trade() -> None:
     run = Run()
+    changes: tuple[Callable[[], object], ...] = (
+        run.go,
+        lambda: run.answer("/exchange/status", {"exchange_active": True, "trading_active": False}),
+        lambda: run.answer("/exchange/status", {"exchange_active": True, "trading_active": True}),
+        run.closed,
+        lambda: run.opened(2),
+        lambda: run.control("hold"),
+    )
     found = []
-    for change in (
-        run.go, lambda: run.answer("/exchange/status", {"exchange_active": True, "trading_active": False}),
-        lambda: run.answer("/exchange/status", {"exchange_active": True, "trading_active": True}), run.closed,
-        lambda: run.opened(2), lambda: run.control("hold"),
-    ):  # fmt: skip
+    for change in changes:
         found.append(run.host.health.why)
         change()
     found.append(run.host.health.why)

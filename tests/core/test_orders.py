@@ -55,10 +55,8 @@ def resting() -> Book:
 
 
 def frame(status: str = "resting", filled: int = 0, **more: Any) -> UserOrder:
-    return UserOrder(
-        **({"market": "M", "order_id": "o", "status": status, "side": Side.YES, "price": 4_000, "fill_count": filled,
-            "client_order_id": "k"} | more)
-    )  # fmt: skip
+    plain: dict[str, Any] = {"order_id": "o", "client_order_id": "k"}
+    return UserOrder(market="M", status=status, side=Side.YES, price=4_000, fill_count=filled, **(plain | more))
 
 
 def fill(count: int, key: str = "k", order_id: str = "o") -> Fill:
@@ -322,7 +320,7 @@ def test_news_that_is_none_is_none() -> None:
     assert book.told(frame()) is None
     assert book.listed(listed(), NOW_NS) is None
     assert book.told(frame(client_order_id="x", order_id="y")) is None
-    assert book.listed(listed(key="x").__class__(order_id="y", market="M", status="x", side=Side.YES, price=1), 0) is None
+    assert book.listed(OrderAnswer(order_id="y", market="M", status="x", side=Side.YES, price=1), 0) is None
     assert book.end("x", "y") is None
     assert book.answered(number=99) is None
     book.told(frame("canceled"))

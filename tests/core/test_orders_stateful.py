@@ -15,7 +15,6 @@ from core.actions import Amend, BookSide, Cancel, Decision, Done, Fetch, Place, 
 from core.context import Context
 from core.fees import FeeTerms, FeeType
 from core.messages.types import Fill, UserOrder
-from core.money import DOLLAR
 from core.orders import OwnOrder
 from core.times import SECOND_NS
 from replay.exchange import bodies
@@ -374,7 +373,7 @@ def amendment(action: Amend) -> ex.Amendment:
     )  # fmt: skip
 
 
-class TestBooks(Books.TestCase):  # type: ignore[misc]  # hypothesis makes the class at run time
+class TestBooks(Books.TestCase):  # type: ignore[misc,valid-type]  # hypothesis makes the class at run time
     settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 

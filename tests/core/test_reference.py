@@ -120,7 +120,8 @@ def test_pages_and_events_bring_their_markets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "is_open"), [("active", True), ("open", True), ("inactive", False), ("closed", False), ("finalized", False)]
+    ("status", "is_open"),
+    [("active", True), ("open", True), ("inactive", False), ("closed", False), ("finalized", False)],
 )
 def test_by_rest_a_market_is_open_as_its_status_says(status: str, is_open: bool) -> None:
     known = Known(market(status=status))

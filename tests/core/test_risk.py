@@ -13,7 +13,7 @@ BID, ASK = BookSide.BID, BookSide.ASK
 
 
 class Case:
-    """Limits of 10 contracts an order, 25 a market, $10 of exposure, $1 a day, 2 markets; positions are worth `worth`."""
+    """Limits: 10 contracts an order, 25 a market, $10 of exposure, $1 a day, 2 markets. worth: of each position."""
 
     def __init__(self, **limits: int) -> None:
         self.ledger, self.holdings, self.worth = Ledger(), Holdings(), 0
@@ -124,7 +124,9 @@ def test_an_amendment_counts_the_order_once_and_both_its_forms() -> None:
     assert case.amend("k0", 4_000, 2_501).startswith("exposure")
     assert case.amend("k0", 9_000, 1_112).startswith("exposure")
     assert case.amend("k0", 4_000, 1_000) == ""
-    case.ledger.asked(7, Amend(market="M", client_order_id="k0", order_id="k0", side=BID, price=1_000, count=2_000), "s", 0)
+    case.ledger.asked(
+        7, Amend(market="M", client_order_id="k0", order_id="k0", side=BID, price=1_000, count=2_000), "s", 0
+    )
     assert case.risk.exposure() == 4_000 * 2_000
 
 

@@ -19,7 +19,7 @@ class Noting(Strategy):
         super().__init__(params)
         self.notes = notes
 
-    def on_timer(self, ctx: Context, name: str) -> None:
+    def on_timer(self, _ctx: Context, name: str) -> None:
         self.notes.append((self.params, name))
         if name == "late":
             raise Deadline

@@ -14,9 +14,9 @@ class Maker(Strategy):
         edge: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
         edge_max: Annotated[int, msgspec.Meta(ge=1)] = 5
         markets: tuple[str, ...] = ()
-        levels: Annotated[list[int], msgspec.Meta(max_length=3)] = []
+        levels: Annotated[list[int], msgspec.Meta(max_length=3)] = msgspec.field(default_factory=list)
         maybe: tuple[int, ...] | None = None
-        plain: list = []  # type: ignore[type-arg]  # what a user may write
+        plain: list = msgspec.field(default_factory=list)  # type: ignore[type-arg]  # what a user may write
         share: float = 0.5
         is_bold: bool = False
         name: str = ""

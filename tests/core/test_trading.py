@@ -57,7 +57,9 @@ def cash(run: Run) -> int | None:
 # ------------------------------------------------------------------ settlement and worth
 
 
-@pytest.mark.parametrize(("result", "value", "paid"), [("yes", None, 1_000_000), ("no", 0, 0), ("scalar", 2_500, 250_000)])
+@pytest.mark.parametrize(
+    ("result", "value", "paid"), [("yes", None, 1_000_000), ("no", 0, 0), ("scalar", 2_500, 250_000)]
+)
 def test_a_settled_market_pays_by_what_was_determined(result: str, value: int | None, paid: int) -> None:
     run = started()
     key = rest(run).client_order_id
@@ -125,10 +127,13 @@ def test_a_place_nobody_answers_is_looked_for_and_cancelled() -> None:
     assert asked[0].action == Fetch("/portfolio/orders", (("ticker", "M"), ("limit", "1000")))
     found = {
         "order_id": "o", "client_order_id": key, "ticker": "M", "status": "resting", "side": "yes",
-        "yes_price_dollars": "0.4000", "initial_count_fp": "1.00", "fill_count_fp": "0.00", "remaining_count_fp": "1.00",
+        "yes_price_dollars": "0.4000", "initial_count_fp": "1.00", "fill_count_fp": "0.00",
+        "remaining_count_fp": "1.00",
     }  # fmt: skip
     reaction = run.answer("/portfolio/orders?ticker=M&limit=1000", {"orders": [found], "cursor": ""})
-    assert [decision.action for decision in reaction.decisions] == [Cancel(market="M", client_order_id=key, order_id="o")]
+    assert [decision.action for decision in reaction.decisions] == [
+        Cancel(market="M", client_order_id=key, order_id="o")
+    ]
 
 
 # ------------------------------------------------------------------ the beginning
@@ -151,9 +156,15 @@ def test_what_is_there_at_the_beginning() -> None:
     run.frame(UserOrder(market="M", order_id="o-b", client_order_id="b", status="canceled", side=Side.YES, price=4_000))
     run.frame(
         UserOrder(
-            market="M", order_id="o-a", client_order_id="a", status="resting", side=Side.YES, price=4_000, fill_count=40,
+            market="M",
+            order_id="o-a",
+            client_order_id="a",
+            status="resting",
+            side=Side.YES,
+            price=4_000,
+            fill_count=40,
             remaining_count=60,
-        )  # fmt: skip
+        )
     )
     run.go("a", "b", "unheard of")
     trading = run.host.trading

@@ -59,7 +59,7 @@ def test_a_class_in_a_file_whatever_its_name(here: Path) -> None:
 def test_a_file_may_import_its_neighbours(here: Path) -> None:
     (here / "loading_neighbour.py").write_text("ANSWER = 42\n")
     path = written(here, "loading_user.py", "from loading_neighbour import ANSWER")
-    assert sys.modules[find(f"{path}:Mine").__module__].ANSWER == 42  # type: ignore[attr-defined]  # it is imported
+    assert sys.modules[find(f"{path}:Mine").__module__].ANSWER == 42
 
 
 def test_a_specification_has_the_defaults_and_the_code(here: Path) -> None:
@@ -115,5 +115,5 @@ def test_what_cannot_be_made_is_said(here: Path, params: dict[str, int], words: 
 
 
 def test_code_without_a_source_has_no_digest() -> None:
-    assert code_of(type("Made", (), {"__module__": "builtins"})) == ""  # type: ignore[arg-type]  # any class will do
-    assert code_of(type("Made", (), {"__module__": "not there"})) == ""  # type: ignore[arg-type]  # any class will do
+    assert code_of(type("Made", (), {"__module__": "builtins"})) == ""
+    assert code_of(type("Made", (), {"__module__": "not there"})) == ""
