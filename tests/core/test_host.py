@@ -23,7 +23,7 @@ from core.messages.types import (
     Trade,
     UserOrder,
 )  # fmt: skip
-from core.records import Kind, encode_payload
+from core.records import Kind, StoredGap, encode_payload
 from core.strategy import EVERY, Strategy
 from core.times import SECOND_NS
 from core.window import Window
@@ -414,6 +414,24 @@ def test_after_a_reconnect_orders_and_fills_are_asked_for_until_an_answer_is_fre
     run.answer(f"/portfolio/fills{query}", {"fills": [], "cursor": ""}, why="decision 4")
     again = [d.action for d in (*run.beat().decisions, *run.beat().decisions)]
     assert [action.path for action in again if isinstance(action, Fetch)] == ["/portfolio/orders"]
+
+
+@pytest.mark.parametrize(("reason", "asks"), [("disk_full", True), ("mute", True), ("maintenance", False)])
+def test_after_a_gap_in_which_the_subscriptions_stood_what_was_missed_is_asked_for(reason: str, *, asks: bool) -> None:
+    run = started(Puppet())
+    run.put(Kind.GAP_OPEN, StoredGap(reason))
+    assert run.actions(Fetch) == []
+    run.put(Kind.GAP_CLOSE, StoredGap(reason))
+    assert (len(run.actions(Fetch)) == 2) is asks
+
+
+def test_missing_numbers_of_books_tell_nothing_of_the_account() -> None:
+    run = started(Puppet())
+    run.book("M", ((4_000, 100),), ())
+    run.frame(BookDelta(sid=1, seq=9, market="M", side=Side.YES, price=4_000, delta=10))
+    assert run.host.flaw("M") == "untrusted"
+    run.subscribed("fill", 2)
+    assert run.actions(Fetch) == []
 
 
 def test_a_fetch_that_comes_to_nothing_is_told_to_who_asked() -> None:
