@@ -1,5 +1,6 @@
 """Tests of what is known beside prices, and of which source is the newer one."""
 
+import msgspec
 import pytest
 from deck import Deck
 
@@ -39,7 +40,8 @@ class Known:
 
 
 def market(**more: object) -> Market:
-    return Market(ticker="S-E-M", **({"event_ticker": "S-E", "status": "active"} | more))  # type: ignore[arg-type]  # so
+    given = {"ticker": "S-E-M", "event_ticker": "S-E", "status": "active"} | more
+    return msgspec.convert(given, Market)
 
 
 SERIES = Series(ticker="S", fee_type="quadratic_with_maker_fees", fee_multiplier="0.5")
