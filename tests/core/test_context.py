@@ -7,6 +7,7 @@ from port import Puppet, Run
 from core.actions import Amend, BookSide, Done, Place, Subscribe, Unsubscribe
 from core.context import Context
 from core.times import SECOND_NS
+from core.trading import amended
 
 
 def started(*puppets: Puppet) -> Run:
@@ -117,3 +118,20 @@ def test_time_dice_and_sight() -> None:
     assert throws[0] != throws[1]
     again = started(Puppet(), Puppet())
     assert throws == [seen(again, lambda ctx: ctx.dice.bits(), strategy) for strategy in (0, 1)]
+
+
+def test_an_amendment_of_what_is_over_or_to_be_cancelled_is_refused_however_it_is_asked_for() -> None:
+    run = started()
+    key = rest(run)
+    order = seen(run, lambda ctx: ctx.account.order(key))
+    amend = amended(order, 4_100, 100, 0)
+
+    def cancel_and_amend(ctx: Context) -> None:
+        ctx.cancel(order)
+        ctx._do(amend)  # noqa: SLF001  what a command comes to, past its own checks
+
+    found = run.do(cancel_and_amend)
+    assert [decision.refused for decision in found.decisions if isinstance(decision.action, Amend)] == [
+        "nothing to amend, or something else is under way"
+    ]
+    assert found.faults == []
