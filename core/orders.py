@@ -90,12 +90,13 @@ class OwnOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Ledger:
     """All of a run's orders by client_order_id. Methods that take news give the order as it is now, None = no news."""
 
-    __slots__ = ("_by_decision", "_by_order_id", "_gone", "_live", "_strays", "_unsettled")
+    __slots__ = ("_by_decision", "_by_order_id", "_gone", "_live", "_strays", "_unsettled", "_unwanted")
 
     def __init__(self) -> None:
         self._live: dict[str, OwnOrder] = {}
         self._gone: dict[str, OwnOrder] = {}
         self._unsettled: dict[str, None] = {}
+        self._unwanted: dict[str, None] = {}
         self._by_decision: dict[int, tuple[str, str]] = {}
         self._by_order_id: dict[str, str] = {}
         self._strays: dict[str, int] = {}
@@ -119,6 +120,10 @@ class Ledger:
     def unsettled(self) -> tuple[OwnOrder, ...]:
         """Gone orders whose fills have not all come."""
         return tuple(self._gone[key] for key in self._unsettled)
+
+    def unwanted(self) -> tuple[OwnOrder, ...]:
+        """Live orders of which a cancel is due."""
+        return tuple(self._live[key] for key in self._unwanted)
 
     def asked(self, number: int, action: Place | Amend | Cancel, strategy: str, now_ns: int) -> OwnOrder:
         """A decision about an order was taken. An Amend or Cancel must be of a live order with nothing under way."""
@@ -147,7 +152,7 @@ class Ledger:
         """Have it cancelled as soon as that can be asked."""
         order = self._live.get(client_order_id)
         if order is not None and not order.wants_cancel:
-            self._live[client_order_id] = msgspec.structs.replace(order, wants_cancel=True)
+            self._keep(msgspec.structs.replace(order, wants_cancel=True))
 
     def adopt(self, answer: OrderAnswer, strategy: str, now_ns: int) -> OwnOrder:
         """Take over a resting order of an earlier session."""
@@ -261,6 +266,10 @@ class Ledger:
             self._by_order_id[order.order_id] = key
             if order.order_id in self._strays:
                 order = _seen(order, self._strays.pop(order.order_id))
+        if order.wants_cancel:
+            self._unwanted[key] = None
+        else:
+            self._unwanted.pop(key, None)
         if order.is_live:
             self._live[key] = order
             return order

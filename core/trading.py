@@ -164,10 +164,9 @@ class Trading:
                 self._inquiry.beat(self._now_ns)
             self._cancelled_ns = {k: v for k, v in self._cancelled_ns.items() if self._now_ns - v < RETRY_NS}
         asked: list[Cancel | Fetch] = []
-        for order in self.ledger.live():
+        for order in self.ledger.unwanted():
             key = order.client_order_id
-            is_free = order.wants_cancel and order.order_id and not order.asked
-            if is_free and self._now_ns - self._cancelled_ns.get(key, -RETRY_NS) >= RETRY_NS:
+            if order.order_id and not order.asked and self._now_ns - self._cancelled_ns.get(key, -RETRY_NS) >= RETRY_NS:
                 self._cancelled_ns[key] = self._now_ns
                 asked.append(Cancel(market=order.market, client_order_id=key, order_id=order.order_id))
         return news, asked + list(self._inquiry.take())

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from core.actions import GO, Action, Decision, Done, Fetch, Outcome, RunTerms, StrategySpec, Tick
+from core.actions import GO, Action, BookSide, Decision, Done, Fetch, Outcome, Place, RunTerms, StrategySpec, Tick
 from core.context import Context
 from core.engine import Engine
 from core.fetched import Fetched
 from core.host import Host, Reaction
-from core.messages.types import BookSnapshot, Level, Message, Subscribed
+from core.messages.types import BookSnapshot, Fill, Level, Message, Side, Subscribed
 from core.records import Closed, Control, Heartbeat, Kind, Opened, Record, RestCall, Session, encode_payload
 from core.strategy import Strategy
 from core.times import SECOND_NS
@@ -44,7 +44,7 @@ class Listener(Puppet):
 
 
 def _hearing(hook: str) -> Callable[..., None]:
-    def hear(self: Puppet, ctx: Context, *arguments: Any) -> None:
+    def hear(self: Puppet, _ctx: Context, *arguments: Any) -> None:
         found = [argument.market if isinstance(argument, Window) else argument for argument in arguments]
         self.heard.append((hook, *found))
 
@@ -133,7 +133,8 @@ class Run:
     def answer(self, path: str, body: Any, **more: Any) -> Reaction:
         """REST answered."""
         text = msgspec.json.encode(body).decode()
-        call = RestCall("GET", f"/trade-api/v2{path}", **({"status": 200, "answer": text} | more))
+        whole = {"method": "GET", "path": f"/trade-api/v2{path}", "status": 200, "answer": text} | more
+        call = msgspec.convert(whole, RestCall)
         return self.put(Kind.REST, call)
 
     def do(self, todo: Callable[[Context], Any], strategy: int = 0) -> Reaction:
@@ -141,9 +142,7 @@ class Run:
         puppet = self.strategies[strategy]
         assert isinstance(puppet, Puppet)
         puppet.todo = todo
-        reaction = self.answer("/exchange/status", {"exchange_active": True, "trading_active": True})
-        assert puppet.todo is None, "nobody called the puppet"
-        return reaction
+        return self.answer("/exchange/status", {"exchange_active": True, "trading_active": True})
 
     def _react(self, record: Record, message: Message | None) -> Reaction:
         self.seq += 1
@@ -156,3 +155,40 @@ def path_of(fetch: Fetch) -> str:
     """Path and query of a fetch, as it lies on a tape."""
     query = "&".join(f"{name}={value}" for name, value in fetch.params)
     return f"{fetch.path}?{query}" if query else fetch.path
+
+
+def fill(order_id: str = "x", count: int = 100, trade_id: str = "t", key: str = "", **more: Any) -> Fill:
+    return Fill(
+        market="M", trade_id=trade_id, order_id=order_id, client_order_id=key, side=Side.YES, price=4_000, count=count,
+        fee=0, **more,
+    )  # fmt: skip
+
+
+def place(run: Run, count: int = 100, price: int = 4_000, strategy: int = 0) -> Decision:
+    """A bid by a puppet."""
+    found: Decision = run.do(lambda ctx: ctx.place("M", BookSide.BID, price, count), strategy).decisions[-1]
+    return found
+
+
+def rest(run: Run, order_id: str = "o", strategy: int = 0) -> Place:
+    """A bid that rests."""
+    decision = place(run, strategy=strategy)
+    assert isinstance(decision.action, Place)
+    run.outcome(decision.number, order_id=order_id, filled=0, remaining=100)
+    return decision.action
+
+
+def wake(run: Run, **after_ns: int) -> None:
+    """A puppet sets timers."""
+
+    def todo(ctx: Context) -> None:
+        for name, after in after_ns.items():
+            ctx.wake(name, after)
+
+    run.do(todo)
+
+
+def started(*strategies: Strategy, **terms: Any) -> Run:
+    run = Run(*strategies, terms=terms)
+    run.go()
+    return run

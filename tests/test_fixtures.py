@@ -17,6 +17,13 @@ from replay.summary import summarize
 
 FIXTURES: Final = Path(__file__).resolve().parents[1] / "data" / "fixtures"
 NAMES: Final = sorted(path.parent.name for path in FIXTURES.glob("*/about.json"))
+LATER_STATES: Final = {
+    "hot-1": "f032ce74eaf86b0b282873cd22bd9039139c8116fc58892554b0e5a81cebf3b3",
+    "imported-1": "71b6c1d3cffd7baeac14ec4631784ed6ecd89c09c52263883830520028ef7849",
+    "sandbox-1": "7665fe90163dbb2306b386b7ae0946e00ca634aac2ba7ca9ab72ad874500b67c",
+}
+"""State digests by state version 2, of fixtures made by version 1: what is in about.json is never edited."""
+
 EACH: Final = pytest.mark.parametrize("name", NAMES)
 
 
@@ -71,8 +78,8 @@ def test_a_fixture_replays_as_it_did(name: str, path: str, tape: Path) -> None:
     player.advance()
     assert (player.engine.counts.records, player.engine.counts.frames) == (expected.records, expected.frames)
     assert player.decision_digest() == expected.decision_digest
-    if expected.state_version == STATE_VERSION:
-        assert player.state_digest() == expected.state_digest
+    is_of_now = expected.state_version == STATE_VERSION
+    assert player.state_digest() == (expected.state_digest if is_of_now else LATER_STATES[name])
 
 
 @EACH

@@ -30,7 +30,7 @@ from tapes import needs_tapes
 from core.changes import Change, ChangeKind, Rejected
 from core.engine import MAX_NAMES, OTHER, Counts, Engine, Step
 from core.messages import BookDelta, Communication, ErrorReply, Malformed, Ok, Side, Unknown, Unsubscribed
-from core.records import Coverage, Kind, Record, StoredGap
+from core.records import Coverage, Kind, Record, RestCall, StoredGap
 from core.state import dump, load
 
 
@@ -351,3 +351,48 @@ def test_a_delta_costs_two_microseconds_to_step() -> None:
 def test_replies_and_tickers_go_through_the_same_door(deck: Deck) -> None:
     assert deck.frame(ticker("A")).change == Change("A", ChangeKind.TICKER)
     assert deck.frame(Ok(id=4, sid=1, seq=3)).change is None
+
+
+# ------------------------------------------------------------------ books by REST
+
+
+def rest_book(path: str, answer: str, **more: int) -> RestCall:
+    return RestCall("GET", f"/trade-api/v2{path}", **({"status": 200} | more), answer=answer)  # type: ignore[arg-type]  # by the tests
+
+
+ONE_BOOK = '{"orderbook_fp":{"yes_dollars":[["0.4000","1.00"]],"no_dollars":[["0.5000","2.00"]]}}'
+
+
+def test_a_book_by_rest_is_part_of_the_state_and_of_its_copy(deck: Deck) -> None:
+    before = deck.engine.store.view("A")
+    step = deck.put(Kind.REST, rest_book("/markets/A/orderbook?depth=5", ONE_BOOK))
+    assert (step.message, step.change, step.gaps) == (None, None, ())
+    view = deck.engine.store.view("A")
+    assert view.rest is not None
+    assert (view.rest.yes, view.rest.no, view.rest.now_ns) == (((4_000, 100),), ((5_000, 200),), deck.now_ns)
+    assert (view.yes, view.trusted, view.heard_ns) == (before.yes, True, before.heard_ns)
+    copy = load(dump(deck.engine))
+    assert copy.store.view("A") == view
+
+
+def test_many_books_by_rest_at_once(deck: Deck) -> None:
+    body = ONE_BOOK[1:-1]
+    deck.put(
+        Kind.REST,
+        rest_book("/markets/orderbooks", f'{{"orderbooks":[{{"ticker":"A",{body}}},{{"ticker":"C",{body}}}]}}'),
+    )
+    assert [deck.engine.store.view(market).rest is not None for market in "ABC"] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "more"),
+    [
+        ("/markets/A/orderbook", ONE_BOOK, {"status": 500}),
+        ("/markets/A/orderbook", "orderbook", {}),
+        ("/markets/A", '{"market":{"ticker":"A","title":"orderbook"}}', {}),
+        ("/markets", '{"markets":[{"ticker":"orderbook"}],"cursor":""}', {}),
+    ],
+)
+def test_what_is_no_book_by_rest_changes_nothing(deck: Deck, path: str, answer: str, more: dict[str, int]) -> None:
+    deck.put(Kind.REST, rest_book(path, answer, **more))
+    assert deck.engine.store.view("A").rest is None

@@ -8,48 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from port import START_NS, Listener, Puppet, Run
+from port import START_NS, Listener, Puppet, Run, fill, place, rest, started, wake
 
-from core.actions import HOLD, BookSide, Cancel, Decision, Done, Fetch, Place, RiskLimits, Say, Subscribe, Unsubscribe
+from core.actions import HOLD, BookSide, Cancel, Decision, Done, Fetch, Say, Subscribe, Unsubscribe
 from core.context import Context
 from core.host import wanted_markets
 from core.messages.types import (
-    BookDelta, EventFeeUpdate, Fill, MarketLifecycle, MarketPosition, Side, Trade, UserOrder,
+    BookDelta,
+    EventFeeUpdate,
+    Fill,
+    MarketLifecycle,
+    MarketPosition,
+    Side,
+    Trade,
+    UserOrder,
 )  # fmt: skip
-from core.records import Kind, encode_payload
+from core.records import Kind, StoredGap, encode_payload
 from core.strategy import EVERY, Strategy
 from core.times import SECOND_NS
 from core.window import Window
 
 DAY_S = 86_400
 BID = BookSide.BID
-
-
-def fill(order_id: str = "x", count: int = 100, trade_id: str = "t", key: str = "", **more: Any) -> Fill:
-    return Fill(
-        market="M", trade_id=trade_id, order_id=order_id, client_order_id=key, side=Side.YES, price=4_000, count=count,
-        fee=0, **more,
-    )  # fmt: skip
-
-
-def place(run: Run, count: int = 100, price: int = 4_000, strategy: int = 0) -> Decision:
-    """A bid by a puppet."""
-    found: Decision = run.do(lambda ctx: ctx.place("M", BID, price, count), strategy).decisions[-1]
-    return found
-
-
-def rest(run: Run, order_id: str = "o", strategy: int = 0) -> Place:
-    """A bid that rests."""
-    decision = place(run, strategy=strategy)
-    assert isinstance(decision.action, Place)
-    run.outcome(decision.number, order_id=order_id, filled=0, remaining=100)
-    return decision.action
-
-
-def started(*strategies: Strategy, **terms: Any) -> Run:
-    run = Run(*strategies, terms=terms)
-    run.go()
-    return run
 
 
 # ------------------------------------------------------------------ sessions
@@ -59,7 +39,8 @@ def test_a_session_begins_everything_anew() -> None:
     run = started(Puppet())
     rest(run)
     run.frame(fill())
-    run.do(lambda ctx: (ctx.select("M"), ctx.wake("w", 1)))
+    run.do(lambda ctx: ctx.select("M"))
+    run.do(lambda ctx: ctx.wake("w", 1))
     assert (run.host.decisions, run.host.selected) == (2, ("M",))
     run.session(uuid="v")
     assert (run.host.decisions, run.host.selected, run.host.next_wake_ns) == (0, (), 0)
@@ -85,7 +66,13 @@ def test_without_strategies_nothing_is_decided() -> None:
 
 def test_a_decision_names_its_cause_and_its_place_among_others() -> None:
     run = started(Puppet())
-    reaction = run.do(lambda ctx: (ctx.say("one"), ctx.say("two"), ctx.subscribe("M")))
+
+    def speak(ctx: Context) -> None:
+        ctx.say("one")
+        ctx.say("two")
+        ctx.subscribe("M")
+
+    reaction = run.do(speak)
     assert [(d.number, d.cause, d.ordinal, d.strategy) for d in reaction.decisions] == [
         (1, run.seq - 1, 0, "a"), (2, run.seq - 1, 1, "a"), (3, run.seq - 1, 2, "a"),
     ]  # fmt: skip
@@ -192,7 +179,7 @@ def test_an_order_frame_that_says_nothing_new_is_no_news() -> None:
             initial_count=100,
             remaining_count=100,
             client_order_id=key,
-        )  # fmt: skip
+        )
     )
     assert owner.heard == []
 
@@ -226,110 +213,13 @@ def test_others_hear_what_one_selects() -> None:
     assert run.host.selected == ("M", "N")
 
 
-# ------------------------------------------------------------------ strategies that fail
-
-
-def test_a_hook_that_raises_ends_its_strategy_and_nobody_elses() -> None:
-    def explode(ctx: Context) -> None:
-        ctx.place("M", BID, 3_000, 100)
-        ctx.wake("w", 1)
-        raise RuntimeError("boom")
-
-    run = started(Puppet(), Listener())
-    mine, others = rest(run, "o"), rest(run, "p", strategy=1)
-    reaction = run.do(explode)
-    assert [(fault.where, fault.error) for fault in reaction.faults] == [("strategy a", "on_rest: RuntimeError: boom")]
-    assert [d.action for d in reaction.decisions[1:]] == [
-        Cancel(market="M", client_order_id=mine.client_order_id, order_id="o")
-    ]
-    late = reaction.decisions[0]
-    pulled = run.outcome(late.number, order_id="q", filled=0, remaining=100).decisions
-    assert [d.action.order_id for d in pulled if isinstance(d.action, Cancel)] == ["q"]
-    assert run.host.next_wake_ns == 0
-    assert place(run, strategy=1).refused == ""
-    live = run.host.trading.ledger.get(others.client_order_id)
-    assert live is not None
-    assert not live.wants_cancel
-    assert sum(len(later.faults) for later in run.reactions) == 1
-
-
-def test_markets_that_raise_end_the_strategy_too() -> None:
-    class Broken(Listener):
-        def markets(self) -> tuple[str, ...]:
-            raise KeyError("x")
-
-    broken, sound = Broken(), Listener()
-    run = started(broken, sound)
-    assert run.book("M", ((4_000, 100),), ()).faults[0].error == "markets: KeyError: 'x'"
-    assert ("on_book", "M") in sound.heard
-    assert run.book("M", ((4_100, 100),), (), seq=2).faults == []
-
-
-def test_a_strategy_that_amends_twice_in_a_hook_is_told_no() -> None:
-    answers: list[bool] = []
-    run = started(Puppet())
-    key = rest(run).client_order_id
-    order = run.host.trading.ledger.get(key)
-    assert order is not None
-    run.do(lambda ctx: answers.extend(ctx.amend(order, price, 50) for price in (4_100, 4_200)))
-    assert answers == [True, False]
-    assert all(not reaction.faults for reaction in run.reactions)
-
-
-def test_a_hook_within_the_upkeep_cannot_upset_it() -> None:
-    class Stubborn(Puppet):
-        def on_order(self, ctx: Context, order: Any) -> None:
-            if order.asked == "cancel":
-                self.heard += [("amended", ctx.renew(other)) for other in ctx.account.orders()]
-
-    stubborn = Stubborn()
-    run = started(stubborn)
-    rest(run, "o")
-    rest(run, "p")
-    cancelled = [d.action.order_id for d in run.control(HOLD).decisions if isinstance(d.action, Cancel)]
-    assert cancelled == ["o", "p"]
-    assert set(stubborn.heard) == {("amended", False)}
-
-
-# ------------------------------------------------------------------ refusals
-
-
-def test_refusals_are_decisions_with_their_reason() -> None:
-    run = Run(Puppet(), terms={"limits": RiskLimits(order=100)})
-    assert place(run).refused == "not started"
-    run.go()
-    assert place(run, count=101).refused == "order of 1.01, the limit is 1.00"
-    assert place(run, price=10_000).refused == "no order: 100 at 10000"
-    assert place(run, count=0).refused == "no order: 0 at 4000"
-    assert place(run).refused == ""
-    assert [d.number for d in run.decisions] == [1, 2, 3, 4, 5]
-    assert len(run.host.trading.ledger.live()) == 1
-
-
-def test_a_loss_halts_for_the_day_even_if_it_is_made_good() -> None:
-    run = started(Puppet(), limits=RiskLimits(day_loss=100_000))
-    rest(run)
-    run.book("M", ((4_000, 100),), ())
-    run.frame(fill("stranger"))  # 1.00 at 0.40
-    run.book("M", ((2_900, 100),), (), seq=2)
-    halted = run.beat()
-    assert [type(d.action) for d in halted.decisions] == [Cancel]
-    run.book("M", ((4_000, 100),), (), seq=3)
-    run.beat()
-    assert place(run).refused == "lost 0.110000 today, the limit is 0.100000"
-    run.beat(DAY_S)
-    assert place(run).refused == ""
-
-
 # ------------------------------------------------------------------ timers
 
 
 def test_timers_go_off_at_ticks_only_and_in_their_order() -> None:
     listener = Listener()
     run = started(listener)
-    run.do(
-        lambda ctx: (ctx.wake("late", 2 * SECOND_NS), ctx.wake("soon", SECOND_NS), ctx.wake("never", 99 * SECOND_NS))
-    )
+    wake(run, late=2 * SECOND_NS, soon=SECOND_NS, never=99 * SECOND_NS)
     assert run.host.next_wake_ns == run.now_ns + SECOND_NS
     run.beat(3)
     assert "on_timer" not in [entry[0] for entry in listener.heard]
@@ -348,7 +238,7 @@ def test_a_timer_set_anew_waits_anew() -> None:
 
     again = Again()
     run = started(again)
-    run.do(lambda ctx: (ctx.wake("a", 1), ctx.wake("b", 2)))
+    wake(run, a=1, b=2)
     run.tick(1)
     assert [name for name, _ in again.heard] == ["a"]
     run.tick(1)
@@ -394,6 +284,24 @@ def test_after_a_reconnect_orders_and_fills_are_asked_for_until_an_answer_is_fre
     assert [action.path for action in again if isinstance(action, Fetch)] == ["/portfolio/orders"]
 
 
+@pytest.mark.parametrize(("reason", "asks"), [("disk_full", True), ("mute", True), ("maintenance", False)])
+def test_after_a_gap_in_which_the_subscriptions_stood_what_was_missed_is_asked_for(reason: str, *, asks: bool) -> None:
+    run = started(Puppet())
+    run.put(Kind.GAP_OPEN, StoredGap(reason))
+    assert run.actions(Fetch) == []
+    run.put(Kind.GAP_CLOSE, StoredGap(reason))
+    assert (len(run.actions(Fetch)) == 2) is asks
+
+
+def test_missing_numbers_of_books_tell_nothing_of_the_account() -> None:
+    run = started(Puppet())
+    run.book("M", ((4_000, 100),), ())
+    run.frame(BookDelta(sid=1, seq=9, market="M", side=Side.YES, price=4_000, delta=10))
+    assert run.host.flaw("M") == "untrusted"
+    run.subscribed("fill", 2)
+    assert run.actions(Fetch) == []
+
+
 def test_a_fetch_that_comes_to_nothing_is_told_to_who_asked() -> None:
     first, second = Listener(), Listener()
     run = started(first, second)
@@ -406,7 +314,7 @@ def test_a_fetch_that_comes_to_nothing_is_told_to_who_asked() -> None:
     run.answer("/markets", {"markets": [], "cursor": ""}, why=f"decision {number}")
     run.outcome(number)
     assert ("on_rest", "/markets") in second.heard
-    assert not run.host._fetches  # noqa: SLF001  else it would grow for ever
+    assert not run.host._fetches
 
 
 def test_a_gap_is_told_when_health_shows_it() -> None:

@@ -15,7 +15,6 @@ from core.actions import Amend, BookSide, Cancel, Decision, Done, Fetch, Place, 
 from core.context import Context
 from core.fees import FeeTerms, FeeType
 from core.messages.types import Fill, UserOrder
-from core.money import DOLLAR
 from core.orders import OwnOrder
 from core.times import SECOND_NS
 from replay.exchange import bodies
@@ -47,11 +46,10 @@ SIDE, PRICE, COUNT, KIND, FATE = map(st.sampled_from, (tuple(BookSide), PRICES, 
 ANY = st.integers(0, 1_000)
 
 
-class Books(RuleBasedStateMachine):
-    """One account's run and somebody else who trades; everything between them is late."""
+class Wires(RuleBasedStateMachine):
+    """An exchange with one account's run on it, and everything that is on its way between them."""
 
-    @initialize(cancel_on_pause=st.booleans(), restless=st.booleans())
-    def start(self, cancel_on_pause: bool, restless: bool) -> None:
+    def open(self, *, cancel_on_pause: bool, restless: bool) -> None:
         self.market = Exchange("me", "bob", fees=TAKER)
         self.run = Run(Puppet(), terms={"limits": LIMITS, "order_life_s": 20}, now_ns=self.market.now_ns)
         self.cancel_on_pause, self.restless = cancel_on_pause, restless
@@ -64,6 +62,102 @@ class Books(RuleBasedStateMachine):
         self.fills: list[Filled] = []
         self.past: list[tuple[int, Any]] = []
         self.connection, self.online, self.paused = 1, True, False
+
+    def take(self, reaction: Any) -> None:
+        taken = [decision for decision in reaction.decisions if not decision.refused]
+        self.requests += [decision for decision in taken if not isinstance(decision.action, Fetch)]
+        self.questions += [decision for decision in taken if isinstance(decision.action, Fetch)]
+        self.asked_ns |= {decision.number: self.market.now_ns for decision in taken}
+
+    def wait(self, ns: int) -> None:
+        self.market.now_ns += ns
+        self.market.engine.advance(self.market.now_ns)
+        self.look()
+        self.run.now_ns = self.market.now_ns
+        self.take(self.run.beat(0))
+
+    def reconnect(self) -> None:
+        self.online, self.connection = True, self.connection + 1
+        self.take(self.run.opened(self.connection))
+        self.take(self.run.subscribed("fill", 2, self.connection))
+
+    def look(self) -> None:
+        """Frames of what has happened are on their way, and what can be read is another."""
+        for told in self.market.told(Filled, OrderChanged):
+            if isinstance(told, OrderChanged) and told.order.account == "me" and self.online:
+                self.frames.append(frame_of(told.order))
+            elif isinstance(told, Filled) and told.account == "me":
+                self.fills.append(told)
+                if self.online:
+                    self.frames.append(fill_of(told))
+        reads = self.market.engine.reads
+        state = reads.orders("me"), tuple(self.fills), reads.holdings("me")
+        self.past.append((self.market.now_ns, state))
+
+    def carry(self, decision: Decision, fate: str, *, fresh: bool = False) -> None:
+        action, number = decision.action, decision.number
+        if isinstance(action, Fetch):
+            if not fate.endswith("before"):
+                self.answers.append((action, self.read(action, fresh=fresh), number, self.market.now_ns))
+            return
+        answer: tuple[Done, dict[str, Any]]
+        if isinstance(action, Place | Amend) and self.market.now_ns - self.asked_ns[number] > LATE_NS:
+            fate, answer = "answered", (Done.REFUSED, {"code": "late"})  # the shell sends nothing so old
+        elif fate.endswith("before"):
+            answer = Done.FAILED, {}
+        else:
+            answer = self.ask(action)
+            self.look()
+        if fate in ("answered", "late"):
+            self.acks.append((number, *answer))
+        elif fate.startswith("lost"):
+            self.acks.append((number, Done.FAILED, {}))
+
+    def ask(self, action: Any) -> tuple[Done, dict[str, Any]]:
+        engine, now_ns = self.market.engine, self.market.now_ns
+        answer: ex.PlaceAnswer | ex.ReduceAnswer
+        if isinstance(action, Cancel):
+            answer = engine.cancel("me", action.order_id, now_ns)
+        elif isinstance(action, Amend):
+            answer = engine.amend("me", amendment(action), now_ns)
+        else:
+            assert isinstance(action, Place)
+            answer = engine.place("me", new_order(action, cancel_on_pause=self.cancel_on_pause), now_ns)
+        if isinstance(answer, ex.Refusal):
+            return Done.REFUSED, {"status": answer.status, "code": answer.code}
+        order = answer.order
+        if isinstance(answer, ex.Reduced):
+            return Done.DONE, {"status": 200, "remaining": answer.reduced_by}
+        filled = {"order_id": order.order_id, "filled": answer.fill_count, "remaining": order.remaining}
+        return Done.DONE, {"status": 200, **filled}
+
+    def read(self, fetch: Fetch, *, fresh: bool) -> Any:
+        """What the exchange answers, as of now or of a while ago."""
+        since_ns = self.market.now_ns - LAG_NS
+        states = [state for at_ns, state in self.past if at_ns >= since_ns]
+        orders, fills, holdings = states[-1] if fresh or not self.restless or not states else states[0]
+        params = dict(fetch.params)
+        if fetch.path.startswith("/portfolio/orders/"):
+            found = [order for order in orders if order.order_id == fetch.path.rpartition("/")[2]]
+            return {"order": bodies.order(found[0])} if found else None
+        if fetch.path == "/portfolio/orders":
+            wanted = params.get("status", "")
+            return {"orders": [bodies.order(o) for o in orders if wanted in ("", o.status.value)], "cursor": ""}
+        if fetch.path == "/portfolio/fills":
+            wanted, min_ns = params.get("order_id", ""), int(params.get("min_ts", 0)) * SECOND_NS
+            found_fills = [f for f in fills if wanted in ("", f.order_id) and f.at_ns >= min_ns]
+            return {"fills": [bodies.fill(told) for told in found_fills], "cursor": ""}
+        assert fetch.path == "/portfolio/positions"
+        spec = self.market.engine.reads.market("M").spec
+        return {"market_positions": [bodies.position(h, spec) for h in holdings if h.position], "cursor": ""}
+
+
+class Books(Wires):
+    """One account's run and somebody else who trades; everything between them is late."""
+
+    @initialize(cancel_on_pause=st.booleans(), restless=st.booleans())
+    def start(self, cancel_on_pause: bool, restless: bool) -> None:
+        self.open(cancel_on_pause=cancel_on_pause, restless=restless)
         self.run.answer(
             "/portfolio/balance", bodies.balance(self.market.engine.reads.balance("me"), self.market.now_ns)
         )
@@ -251,96 +345,6 @@ class Books(RuleBasedStateMachine):
         assert not trading.holdings.disputed
         assert not any(reaction.faults for reaction in self.run.reactions)
 
-    # -------------------------------------------------------------- the way there
-
-    def take(self, reaction: Any) -> None:
-        taken = [decision for decision in reaction.decisions if not decision.refused]
-        self.requests += [decision for decision in taken if not isinstance(decision.action, Fetch)]
-        self.questions += [decision for decision in taken if isinstance(decision.action, Fetch)]
-        self.asked_ns |= {decision.number: self.market.now_ns for decision in taken}
-
-    def wait(self, ns: int) -> None:
-        self.market.now_ns += ns
-        self.market.engine.advance(self.market.now_ns)
-        self.look()
-        self.run.now_ns = self.market.now_ns
-        self.take(self.run.beat(0))
-
-    def reconnect(self) -> None:
-        self.online, self.connection = True, self.connection + 1
-        self.take(self.run.opened(self.connection))
-        self.take(self.run.subscribed("fill", 2, self.connection))
-
-    def look(self) -> None:
-        """Frames of what has happened are on their way, and what can be read is another."""
-        for told in self.market.told(Filled, OrderChanged):
-            if isinstance(told, OrderChanged) and told.order.account == "me" and self.online:
-                self.frames.append(frame_of(told.order))
-            elif isinstance(told, Filled) and told.account == "me":
-                self.fills.append(told)
-                if self.online:
-                    self.frames.append(fill_of(told))
-        reads = self.market.engine.reads
-        state = reads.orders("me"), tuple(self.fills), reads.holdings("me")
-        self.past.append((self.market.now_ns, state))
-
-    def carry(self, decision: Decision, fate: str, *, fresh: bool = False) -> None:
-        action, number = decision.action, decision.number
-        if isinstance(action, Fetch):
-            if not fate.endswith("before"):
-                self.answers.append((action, self.read(action, fresh=fresh), number, self.market.now_ns))
-            return
-        answer: tuple[Done, dict[str, Any]]
-        if isinstance(action, Place | Amend) and self.market.now_ns - self.asked_ns[number] > LATE_NS:
-            fate, answer = "answered", (Done.REFUSED, {"code": "late"})  # the shell sends nothing so old
-        elif fate.endswith("before"):
-            answer = Done.FAILED, {}
-        else:
-            answer = self.ask(action)
-            self.look()
-        if fate in ("answered", "late"):
-            self.acks.append((number, *answer))
-        elif fate.startswith("lost"):
-            self.acks.append((number, Done.FAILED, {}))
-
-    def ask(self, action: Any) -> tuple[Done, dict[str, Any]]:
-        engine, now_ns = self.market.engine, self.market.now_ns
-        answer: ex.PlaceAnswer | ex.ReduceAnswer
-        if isinstance(action, Cancel):
-            answer = engine.cancel("me", action.order_id, now_ns)
-        elif isinstance(action, Amend):
-            answer = engine.amend("me", amendment(action), now_ns)
-        else:
-            assert isinstance(action, Place)
-            answer = engine.place("me", new_order(action, cancel_on_pause=self.cancel_on_pause), now_ns)
-        if isinstance(answer, ex.Refusal):
-            return Done.REFUSED, {"status": answer.status, "code": answer.code}
-        order = answer.order
-        if isinstance(answer, ex.Reduced):
-            return Done.DONE, {"status": 200, "remaining": answer.reduced_by}
-        filled = {"order_id": order.order_id, "filled": answer.fill_count, "remaining": order.remaining}
-        return Done.DONE, {"status": 200, **filled}
-
-    def read(self, fetch: Fetch, *, fresh: bool) -> Any:
-        """What the exchange answers, as of now or of a while ago."""
-        since_ns = self.market.now_ns - LAG_NS
-        states = [state for at_ns, state in self.past if at_ns >= since_ns]
-        orders, fills, holdings = states[-1] if fresh or not self.restless or not states else states[0]
-        params = dict(fetch.params)
-        if fetch.path.startswith("/portfolio/orders/"):
-            found = [order for order in orders if order.order_id == fetch.path.rpartition("/")[2]]
-            return {"order": bodies.order(found[0])} if found else None
-        if fetch.path == "/portfolio/orders":
-            wanted = params.get("status", "")
-            return {"orders": [bodies.order(o) for o in orders if wanted in ("", o.status.value)], "cursor": ""}
-        if fetch.path == "/portfolio/fills":
-            wanted, min_ns = params.get("order_id", ""), int(params.get("min_ts", 0)) * SECOND_NS
-            found_fills = [f for f in fills if wanted in ("", f.order_id) and f.at_ns >= min_ns]
-            return {"fills": [bodies.fill(told) for told in found_fills], "cursor": ""}
-        assert fetch.path == "/portfolio/positions"
-        spec = self.market.engine.reads.market("M").spec
-        return {"market_positions": [bodies.position(h, spec) for h in holdings if h.position], "cursor": ""}
-
 
 def frame_of(order: ex.Order) -> UserOrder:
     return UserOrder(
@@ -374,7 +378,7 @@ def amendment(action: Amend) -> ex.Amendment:
     )  # fmt: skip
 
 
-class TestBooks(Books.TestCase):  # type: ignore[misc]  # hypothesis makes the class at run time
+class TestBooks(Books.TestCase):  # type: ignore[misc,valid-type]  # hypothesis makes the class at run time
     settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from core.messages.types import PriceRange
 from core.money import DOLLAR
-from core.ticks import STRUCTURES, prices_of, ranges_of
+from core.ticks import STRUCTURES, at_or_above, at_or_below, prices_of, ranges_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,38 @@ def test_a_markets_own_bands_come_before_what_its_structures_name_means() -> Non
 def test_bands_that_hold_no_prices_are_refused(bands: tuple[PriceRange, ...]) -> None:
     with pytest.raises(ValueError, match="price ranges"):
         ranges_of("", bands)
+
+
+@pytest.mark.parametrize(
+    "bands", [*STRUCTURES.values(), (PriceRange(500, 3_000, 250), PriceRange(5_000, 9_050, 100))], ids=str
+)
+def test_the_nearest_prices_are_those_of_the_grid(bands: tuple[PriceRange, ...]) -> None:
+    prices = sorted(prices_of(bands))
+    for price in (
+        -5,
+        0,
+        1,
+        49,
+        50,
+        51,
+        99,
+        100,
+        455,
+        500,
+        505,
+        1_000,
+        3_001,
+        4_999,
+        5_005,
+        9_001,
+        9_051,
+        9_999,
+        10_005,
+    ):
+        assert at_or_below(bands, price) == max((found for found in prices if found <= price), default=None)
+        assert at_or_above(bands, price) == min((found for found in prices if found >= price), default=None)
+
+
+def test_without_bands_there_is_no_price() -> None:
+    assert at_or_below((), 5_000) is None
+    assert at_or_above((), 5_000) is None
