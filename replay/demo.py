@@ -104,18 +104,11 @@ def prove(place: Path, run: Traded, began_s: float, say: Callable[[str], None]) 
 
     began_s: when the demonstration began (perf_counter). Raises as `replay.twofold.prove`.
     """
-    sent = run.sent
     path = place / "tape"
     tape = Tape.open(path)
-    recorded = [record.payload for record in tape.records() if record.kind == Kind.FRAME]
     found = summarize(tape)
     reconnects = sum(gap["reason"] == RECONNECT for gap in found.gaps)
-    same = recorded == list(sent)
-    say(
-        f"3. compared  {len(sent):,} frames left the exchange, {len(recorded):,} are on the tape: "
-        f"{'the same bytes in the same order' if same else 'NOT THE SAME'}; "
-        f"{reconnects} gap where the connection was cut on purpose, {len(found.gaps) - reconnects} others"
-    )
+    recorded = _compared(tape, run.sent, reconnects, len(found.gaps) - reconnects, say)
     report = verify(path, deep=True)
     say(f"4. verified  every frame decoded again and compared: {'whole' if report.whole else 'NOT WHOLE'}")
     comparison = compare(tape, Span())
@@ -130,8 +123,8 @@ def prove(place: Path, run: Traded, began_s: float, say: Callable[[str], None]) 
         tape=str(path),
         recording=str(recording),
         markets=len(found.markets),
-        sent=len(sent),
-        recorded=len(recorded) if same else 0,
+        sent=len(run.sent),
+        recorded=recorded,
         reconnects=reconnects,
         other_gaps=len(found.gaps) - reconnects,
         recording_bytes=recording.stat().st_size,
@@ -148,6 +141,18 @@ def prove(place: Path, run: Traded, began_s: float, say: Callable[[str], None]) 
         picture=tuple(_picture(tape, fills)),
         wall_s=round(time.perf_counter() - began_s, 3),
     )
+
+
+def _compared(tape: Tape, sent: Sequence[bytes], reconnects: int, others: int, say: Callable[[str], None]) -> int:
+    """How many frames of those sent are on the tape; 0 when they are not the same in the same order."""
+    recorded = [record.payload for record in tape.records() if record.kind == Kind.FRAME]
+    same = recorded == list(sent)
+    say(
+        f"3. compared  {len(sent):,} frames left the exchange, {len(recorded):,} are on the tape: "
+        f"{'the same bytes in the same order' if same else 'NOT THE SAME'}; "
+        f"{reconnects} gap where the connection was cut on purpose, {others} others"
+    )
+    return len(recorded) if same else 0
 
 
 def _say_states(comparison: Comparison, say: Callable[[str], None]) -> None:

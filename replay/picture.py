@@ -3,7 +3,7 @@
 Knows columns and rows. Must not know where prices or fills come from. Prices in 1/10,000 dollar.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from core.money import DOLLAR
@@ -40,33 +40,45 @@ def price_lines(
     shown = [price for price in prices if price.bid is not None and price.ask is not None]
     if not shown:
         return []
-    first_ns, span_ns = shown[0].now_ns, max(shown[-1].now_ns - shown[0].now_ns, 1)
-    low = min([p.bid or 0 for p in shown] + [m.price for m in marks])
-    high = max([p.ask or 0 for p in shown] + [m.price for m in marks])
+    frame = _Frame(
+        width, height, shown[0].now_ns, max(shown[-1].now_ns - shown[0].now_ns, 1),
+        low=min([p.bid or 0 for p in shown] + [m.price for m in marks]),
+        high=max([p.ask or 0 for p in shown] + [m.price for m in marks]),
+    )  # fmt: skip
     rows = [[_EMPTY] * width for _ in range(height)]
-
-    def column(now_ns: int) -> int:
-        return max(0, min((now_ns - first_ns) * width // (span_ns + 1), width - 1))
-
-    def row(price: int) -> int:
-        return height - 1 - (price - low) * (height - 1) // max(high - low, 1)
-
-    for at, price in _filled(shown, column, width):
-        for line in range(row(price.ask or 0), row(price.bid or 0) + 1):
+    for at, price in _filled(shown, frame):
+        for line in range(frame.row(price.ask or 0), frame.row(price.bid or 0) + 1):
             rows[line][at] = _BAND
     for mark in marks:
-        rows[row(mark.price)][column(mark.now_ns)] = _BOUGHT if mark.is_buy else _SOLD
-    labels = [_label(high), *[" " * 5] * (height - 2), _label(low)]
+        rows[frame.row(mark.price)][frame.column(mark.now_ns)] = _BOUGHT if mark.is_buy else _SOLD
+    labels = [_label(frame.high), *[" " * 5] * (height - 2), _label(frame.low)]
     return [f"{label} │{''.join(line).rstrip()}" for label, line in zip(labels, rows, strict=True)] + [
-        f"{' ' * 5} └{'─' * width} {span_ns / 1e9:.0f} s"
+        f"{' ' * 5} └{'─' * width} {frame.span_ns / 1e9:.0f} s"
     ]
 
 
-def _filled(prices: Sequence[Price], column: Callable[[int], int], width: int) -> Iterator[tuple[int, Price]]:
+class _Frame(NamedTuple):
+    """Where times and prices lie in the picture."""
+
+    width: int
+    height: int
+    first_ns: int
+    span_ns: int
+    low: int
+    high: int
+
+    def column(self, now_ns: int) -> int:
+        return max(0, min((now_ns - self.first_ns) * self.width // (self.span_ns + 1), self.width - 1))
+
+    def row(self, price: int) -> int:
+        return self.height - 1 - (price - self.low) * (self.height - 1) // max(self.high - self.low, 1)
+
+
+def _filled(prices: Sequence[Price], frame: _Frame) -> Iterator[tuple[int, Price]]:
     """The price of each column: the last one in it, else the one before it."""
-    last: dict[int, Price] = {column(price.now_ns): price for price in prices}
+    last = {frame.column(price.now_ns): price for price in prices}
     current = prices[0]
-    for at in range(width):
+    for at in range(frame.width):
         current = last.get(at, current)
         yield at, current
 
