@@ -15,9 +15,7 @@ from core.actions import (
     Amend,
     Cancel,
     Decision,
-    Done,
     Fetch,
-    Outcome,
     Place,
     Progress,
     RunTerms,
@@ -263,9 +261,8 @@ class Host:
         outcome = decode_outcome(record.payload)
         for news in self.trading.outcome(outcome):
             self._news(news)
-        seat, path = self._fetches.get(f"decision {outcome.decision}", (None, ""))
-        if isinstance(outcome, Outcome) and outcome.done is not Done.DONE:
-            self._fetches.pop(f"decision {outcome.decision}", None)
+        seat, path = self._fetches.pop(f"decision {outcome.decision}", (None, ""))
+        if seat is not None:  # refused, failed, or answered by what nobody here can read
             self._seats.call(seat, "on_failed", path)
 
     def _control(self, control: Control) -> None:

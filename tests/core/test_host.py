@@ -373,3 +373,13 @@ def test_the_same_records_give_the_same_decisions_under_another_hash_seed() -> N
     environment = {**os.environ, "PYTHONHASHSEED": "42", "PYTHONPATH": paths}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest() == digest()
+
+
+def test_an_answer_that_nobody_can_read_is_told_as_none() -> None:
+    listener = Listener()
+    run = started(listener)
+    number = run.do(lambda ctx: ctx.fetch("/markets")).decisions[0].number
+    run.answer("/markets", {"markets": "no list"}, why=f"decision {number}")
+    assert not [heard for heard in listener.heard if heard[0] == "on_failed"]
+    run.outcome(number)
+    assert [heard for heard in listener.heard if heard[0] == "on_failed"] == [("on_failed", "/markets")]
