@@ -25,7 +25,18 @@ POSITIONAL_PARAMETERS: Final = 5  # self and cls not counted
 LONG_FUNCTIONS: Final[dict[str, int]] = {}
 LONG_MODULES: Final[dict[str, int]] = {}
 LARGE_CLASSES: Final[dict[str, int]] = {}
-MANY_METHODS: Final[dict[str, int]] = {}
+MANY_METHODS: Final[dict[str, int]] = {
+    # One hook for each thing a strategy may hear of: they are its port.
+    "core/strategy.py:Strategy": 16,
+    # The strategy port as it came in one piece; each is to be divided.
+    "core/host.py:Host": 21,
+    "core/orders.py:Ledger": 19,
+    "core/reference.py:Reference": 17,
+    "core/store.py:MarketStateStore": 17,
+    # A word for each kind of record, and a rule for each thing that may happen.
+    "tests/port.py:Run": 17,
+    "tests/core/test_orders_stateful.py:Books": 18,
+}
 MANY_PARAMETERS: Final[dict[str, int]] = {
     # Compiled functions take arrays by position: the compiler knows no keywords and no structs.
     "core/kernels.py:_fit": 7,

@@ -128,7 +128,7 @@ def test_an_amendment_of_what_is_over_or_to_be_cancelled_is_refused_however_it_i
 
     def cancel_and_amend(ctx: Context) -> None:
         ctx.cancel(order)
-        ctx._do(amend)
+        ctx._do(amend)  # what a command comes to, past its own checks
 
     found = run.do(cancel_and_amend)
     assert [decision.refused for decision in found.decisions if isinstance(decision.action, Amend)] == [
