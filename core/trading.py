@@ -70,7 +70,7 @@ class Trading:
             self.holdings,
             self.worth,
             earlier,
-            is_halted=terms.halted and terms.day == self.day,
+            is_halted=is_halted,
         )
         self.is_started = False
         if terms.paper:
