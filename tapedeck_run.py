@@ -30,6 +30,9 @@ SHIPPED: dict[str, str] = {
 }
 """Short names of the strategies that come with the program."""
 
+MOST = 1e9
+"""Contracts, dollars or seconds that an option may say: more is no limit, and no number is none either."""
+
 _STDOUT = 1
 
 
@@ -145,6 +148,7 @@ def run(
 
     place = find_environment(environment)
     _require_permission(place, paper=paper, live_orders=live_orders)
+    _require_numbers(max_order, max_contracts, max_exposure, max_day_loss, for_s or 0.0)
     limits = RiskLimits(
         order=round(max_order * 100),
         market=round(max_contracts * 100),
@@ -157,6 +161,14 @@ def run(
         strategies=specs, limits=limits, paper="touch" if paper else "", order_life_s=order_life, max_lag_ms=max_lag_ms
     )
     _trade(place, out, terms, adopt=adopt, ignore=ignore, for_s=for_s or 0.0, ca_file=ca_file, as_json=as_json)
+
+
+def _require_numbers(*values: float) -> None:
+    """What the command line's own limits let pass."""
+    from core.errors import ConfigError
+
+    if any(not value < MOST for value in values):
+        raise ConfigError(f"{max(values):g} is no limit that can be kept; give numbers below {MOST:g}")
 
 
 def _require_permission(place: "Environment", *, paper: bool, live_orders: bool) -> None:
@@ -182,14 +194,10 @@ def _trade(
     options = TradeOptions(terms, adopt=adopt, ignore=ignore)
     reporter = Reporter(_STDOUT, as_json=as_json)
     try:
+        capture = capture_options(place, out, paper=bool(terms.paper), for_s=for_s, ca_file=ca_file)
+        daemon = make_daemon(options, capture, credentials, reporter)[0]
         for line in limit_lines(place, terms):
             reporter.note(line)
-        daemon = make_daemon(
-            options,
-            capture_options(place, out, paper=bool(terms.paper), for_s=for_s, ca_file=ca_file),
-            credentials,
-            reporter,
-        )[0]
         status = daemon.run()
     finally:
         reporter.close()
@@ -226,7 +234,7 @@ def make_daemon(
     from replay.paper import PaperVenue
 
     load = loader(options.terms)
-    paper = PaperVenue(options.terms.order_life_s) if options.terms.paper else None
+    paper = PaperVenue() if options.terms.paper else None
     desk = TradingDesk(options, capture.tape, lambda: Host(Engine(), load), paper)
     return Daemon(capture, credentials, reporter, watchers, companion=desk), desk
 
@@ -273,13 +281,21 @@ def cancel_all(
 ) -> None:
     """Cancel resting orders and see that they are gone; needs no running program and records nothing.
 
-    Without --tape and --everything: the orders that any run of tapedeck placed. Exit 1: some may still rest.
+    Without --tape and --everything: the orders that any run of tapedeck placed. Exit 1: some may still rest. Exit 2:
+    nothing was tried.
     """
     from capture.auth import Credentials
     from capture.environments import environment as find_environment
     from capture.trading.sweep import cancel_resting, sweep_lines
+    from core.errors import ConfigError, ExchangeError
 
     place = find_environment(environment)
-    found = cancel_resting(place, Credentials.load(os.environ), tape=tape, everything=everything, ca_file=ca_file)
+    if everything and tape is not None:
+        raise ConfigError("--everything and --tape contradict each other; give one of them")
+    credentials = Credentials.load(os.environ)
+    try:
+        found = cancel_resting(place, credentials, tape=tape, everything=everything, ca_file=ca_file)
+    except ExchangeError as error:
+        stop(1, f"orders may still rest, for they could not be listed: {error}")
     answer(found, sweep_lines(found), as_json=as_json)
     raise typer.Exit(1 if found.left else 0)

@@ -34,7 +34,7 @@ from capture.selection import PUBLIC_CHANNELS, Selection
 from capture.signals import StopSignals
 from capture.space import DiskWatch
 from capture.startup import new_session, open_writer, require_writable
-from capture.status import DaemonStatus, State, Watcher, format_span
+from capture.status import DaemonStatus, State, TradeStatus, Watcher, format_span
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from capture.tape.writer import TapeWriter
@@ -124,6 +124,10 @@ class Companion(Protocol):
 
     def start(self) -> None:
         """Begin; the deck has begun."""
+
+    @property
+    def summary(self) -> TradeStatus:
+        """What it does now, for the status; never waits."""
 
     @property
     def fatal(self) -> str:
@@ -216,8 +220,9 @@ class Daemon:
             lambda markets: wanted.say("selection", markets),
             lost_books=books,
         )
-        if self._companion is not None:
-            self._companion.assemble(writer, deck, self._client, wanted, self._reporter.note)
+        companion = self._companion
+        if companion is not None:
+            companion.assemble(writer, deck, self._client, wanted, self._reporter.note)
         return Parts(
             writer=writer,
             client=self._client,
@@ -228,6 +233,7 @@ class Daemon:
             inbox=self._inbox,
             disk=DiskWatch(options.tape, time.time_ns()),
             reporter=self._reporter,
+            trading=None if companion is None else lambda: companion.summary,
         )
 
     def _start(self, parts: Parts, found: tuple[Found, ...]) -> None:
@@ -259,7 +265,7 @@ class Daemon:
             if parts.deck.fatal:
                 return Ending(parts.deck.fatal, exit_code=2)
             if self._companion is not None and self._companion.fatal:
-                return Ending(self._companion.fatal, exit_code=2)
+                return Ending(self._companion.fatal, exit_code=self._companion.exit_code or 1)
             self._show(overview.status())
 
     def _stop(self, parts: Parts, overview: Overview, ending: Ending) -> DaemonStatus:

@@ -5,6 +5,7 @@ Knows what each part tells of itself. Must not know how it is shown, nor change 
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ from capture.maintenance import Poller
 from capture.reporting import Reporter
 from capture.rest import RestClient
 from capture.space import DiskWatch
-from capture.status import DaemonStatus, DiskStatus, GapStatus, LinkStatus, State
+from capture.status import DaemonStatus, DiskStatus, GapStatus, LinkStatus, State, TradeStatus
 from capture.tape.writer import TapeWriter
 from core.gaps import Gap
 
@@ -35,7 +36,7 @@ SKEW_NS: Final = 5 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the daemon is made of."""
+    """What the daemon is made of. trading: tells of the strategies beside it, None = there are none."""
 
     writer: TapeWriter
     client: RestClient
@@ -46,6 +47,7 @@ class Parts:
     inbox: Inbox
     disk: DiskWatch
     reporter: Reporter
+    trading: Callable[[], TradeStatus] | None = None
 
 
 class Overview:
@@ -72,8 +74,7 @@ class Overview:
         self._was_up = self._was_up or all(slot.link.state is LinkState.UP for slot in deck.slots)
         state = ending or self._state(deck, disk, now_ns)
         if not ending:
-            troubles = (disk.problem or "; ".join(deck.why_not)) if state is not State.RECORDING else ""
-            why = "; ".join(filter(None, (troubles, self._remark(deck))))
+            why = self._why(deck, disk, state)
         return msgspec.structs.replace(
             self._blank,
             at_ns=now_ns,
@@ -83,7 +84,7 @@ class Overview:
             frames=deck.counts.frames,
             bytes=parts.inbox.bytes,
             frames_per_s=self._rate(deck.counts.frames),
-            markets=parts.keeper.markets,
+            markets=max(parts.keeper.markets, deck.wanted),  # strategies want some of their own
             refused=len(_refused(deck)),
             followed=parts.keeper.followed,
             links=tuple(map(_link, deck.slots)),
@@ -104,6 +105,7 @@ class Overview:
             unknown=sum(deck.counts.unknown.values()),
             lost_lines=parts.reporter.lost,
             exit_code=exit_code,
+            trading=None if parts.trading is None else parts.trading(),
         )
 
     def _state(self, deck: DeckStatus, disk: DiskStatus, now_ns: int) -> State:
@@ -115,6 +117,10 @@ class Overview:
             return State.RECORDING
         is_new = not self._was_up and now_ns - self._blank.started_ns < START_NS
         return State.STARTING if is_new else State.UNHEALTHY
+
+    def _why(self, deck: DeckStatus, disk: DiskStatus, state: State) -> str:
+        troubles = (disk.problem or "; ".join(deck.why_not)) if state is not State.RECORDING else ""
+        return "; ".join(filter(None, (troubles, self._remark(deck))))
 
     def _remark(self, deck: DeckStatus) -> str:
         """What an operator should look at although recording is all right, "" = nothing."""

@@ -11,6 +11,11 @@ import msgspec
 from core.times import SECOND_NS
 
 MINUTE_NS: Final = 60 * SECOND_NS
+TRADING_NS: Final = 10 * SECOND_NS
+"""How often orders and money that move are news."""
+
+_POSITIONS: Final = 4  # shown in a line
+_BEHIND: Final = 1_000  # records; fewer are a matter of milliseconds
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
 _LONG_DAYS: Final = 1_000  # more days than anybody plans for are not worth a figure
@@ -84,6 +89,31 @@ class RestStatus(msgspec.Struct, frozen=True, kw_only=True):
     unread: int = 0
 
 
+class TradeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's strategies. Money in 1/1,000,000 dollar, positions in 1/100 contract: positive = yes, negative = no.
+
+    orders: that may rest. day_pnl: won or lost today, what is held at what it would bring now. cash None = not told.
+    refused: decisions that a limit or the state of things forbade. stale: orders that were too late to be sent.
+    lag_records: that the strategies are behind the tape's head. health: why nothing is placed just now, "" = it is.
+    failed: strategies that ended by an error, each with how.
+    """
+
+    strategies: tuple[str, ...] = ()
+    paper: bool = False
+    orders: int = 0
+    positions: tuple[tuple[str, int], ...] = ()
+    cash: int | None = None
+    day_pnl: int = 0
+    fills: int = 0
+    fees: int = 0
+    decisions: int = 0
+    refused: int = 0
+    stale: int = 0
+    lag_records: int = 0
+    health: str = ""
+    failed: tuple[str, ...] = ()
+
+
 class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The daemon at one instant. Counts are of this session unless said otherwise.
 
@@ -94,7 +124,8 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     gaps: opened since the start, closed ones included. lag_records: that the fold is behind the tape's head.
     durable_seq: see TapeWriter. key_refused: the exchange did not accept the key the last time it was asked.
     malformed, rejected, unknown: messages that could not be read, were not applied, or are of types we do not know.
-    lost_lines: status lines that nobody took. exit_code: once stopped, the program's; until then 0.
+    lost_lines: status lines that nobody took. exit_code: once stopped, the program's; until then 0. trading: None = no
+    strategies run.
     """
 
     at_ns: int
@@ -125,6 +156,7 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int = 0
     lost_lines: int = 0
     exit_code: int = 0
+    trading: TradeStatus | None = None
 
     @property
     def up_s(self) -> float:
@@ -155,9 +187,34 @@ def status_line(status: DaemonStatus) -> str:
         f"lag {status.lag_records:,}",
         _disk(status.disk),
     ]
+    if status.trading is not None:
+        parts.insert(1, trading_words(status.trading))
     if status.why:
         parts.append(status.why)
     return printable("  ".join(parts))
+
+
+def trading_words(trading: TradeStatus) -> str:
+    """What the strategies have and do, for people."""
+    shown = [f"{market} {count / 100:+g}" for market, count in trading.positions[:_POSITIONS]]
+    more = len(trading.positions) - _POSITIONS
+    held = ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+    parts = [
+        f"{'PAPER ' if trading.paper else ''}today {format_gain(trading.day_pnl)}",
+        _count(trading.orders, "order"),
+        _count(trading.fills, "fill"),
+        f"holds {held}" if held else "holds nothing",
+    ]
+    parts += [f"{trading.stale:,} too late"] if trading.stale else []
+    parts += [f"strategies {trading.lag_records:,} records behind"] if trading.lag_records >= _BEHIND else []
+    parts += [trading.health] if trading.health else []
+    parts += [f"FAILED {failed}" for failed in trading.failed]
+    return "  ".join(parts)
+
+
+def format_gain(money: int) -> str:
+    """1_500_000 is "+$1.50", -20_000 is "-$0.02"."""
+    return f"{'-' if money < 0 else '+'}${abs(money) / 1_000_000:,.2f}"
 
 
 def final_line(status: DaemonStatus) -> str:
@@ -165,6 +222,7 @@ def final_line(status: DaemonStatus) -> str:
     return printable(
         f"stopped after {format_span(status.up_s)}: {_count(status.frames, 'frame')} of "
         f"{_count(status.markets, 'market')} in {status.tape}, {_count(status.gaps, 'gap')}"
+        + (f"; {trading_words(status.trading)}" if status.trading else "")
         + (f"; {status.why}" if status.why else "")
     )
 
@@ -174,7 +232,15 @@ def is_news(before: DaemonStatus | None, now: DaemonStatus) -> bool:
 
     `before` is the status of the last line. Figures that move all the time are no news.
     """
-    return before is None or now.at_ns - before.at_ns >= MINUTE_NS or _gist(before) != _gist(now)
+    if before is None or now.at_ns - before.at_ns >= MINUTE_NS or _gist(before) != _gist(now):
+        return True
+    was, trading = before.trading, now.trading
+    if was is None or trading is None:
+        return was is not trading
+    what = trading.positions, trading.fills, trading.health, trading.failed
+    if what != (was.positions, was.fills, was.health, was.failed):
+        return True
+    return now.at_ns - before.at_ns >= TRADING_NS and (trading.orders, trading.day_pnl) != (was.orders, was.day_pnl)
 
 
 def _gist(status: DaemonStatus) -> tuple[object, ...]:

@@ -3,7 +3,6 @@
 Knows the monotonic clock and how it stands to the tape's time. Must not know what a timer is for.
 """
 
-import contextlib
 import threading
 import time
 from typing import Final, Protocol
@@ -13,6 +12,8 @@ from core.actions import Tick
 from core.records import Kind, encode_payload
 
 NEVER_S: Final = 3_600.0
+AGAIN_S: Final = 0.5
+"""How soon a tick that the disk refused is tried again."""
 
 
 class Appends(Protocol):
@@ -71,6 +72,9 @@ class Alarm:
                     self._tick()
 
     def _tick(self) -> None:
-        wake_ns, self._wake_ns = self._wake_ns, 0
-        with contextlib.suppress(TapeError):  # a full disk: strategies stand still until it is over
-            self._ticked = self._writer.append(Kind.TICK, encode_payload(Tick(wake_ns)))
+        try:
+            self._ticked = self._writer.append(Kind.TICK, encode_payload(Tick(self._wake_ns)))
+        except TapeError:  # a full disk: strategies stand still until it is over
+            self._changed.wait(AGAIN_S)
+        else:
+            self._wake_ns = 0

@@ -17,6 +17,7 @@ import msgspec
 from capture.account_api import AccountApi
 from capture.deck import Deck
 from capture.rest import RestClient
+from capture.status import TradeStatus
 from capture.tape.errors import TapeError
 from capture.tape.writer import TapeWriter
 from capture.trading.alarm import Alarm
@@ -39,11 +40,12 @@ READY_S: Final = 30.0
 """How long the account's channels may take to be up."""
 
 WIND_DOWN_S: Final = 20.0
-"""What cancelling gets at the end; what rests after that ends by its expiration."""
+"""What the strategies' own cancelling gets at the end."""
+
+SWEEP_S: Final = 10.0
+"""What looking for orders by REST gets after that; what rests then ends by its expiration."""
 
 LOOK_S: Final = 0.05
-MANY: Final = 1_000
-"""Records the strategies may be behind while it is judged whether their orders are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,10 @@ class TradingDesk:
         self._stopping = threading.Event()
         self._opener = threading.Thread(target=self._open, name="trading-opening", daemon=True)
         self._nonce = ""
+        self._adopted: frozenset[str] = frozenset()
+        self._going = threading.Lock()
         self._left: tuple[str, ...] = ()
-        self._is_unproven = False
+        self._has_begun = self._is_unproven = self._is_stuck = False
         self._last = TradingStatus()
 
     def session(self, session: Session) -> Session:
@@ -105,8 +109,30 @@ class TradingDesk:
 
     def status(self) -> TradingStatus:
         """The strategies now."""
-        self._last = self._fold.status()
-        return self._last
+        return self._fold.status()
+
+    @property
+    def summary(self) -> TradeStatus:
+        """The same for the recorder's status."""
+        now, health = self.status(), self._fold.failed
+        if now.hung_s:
+            health = f"a strategy has not returned from its hook for {now.hung_s:.0f} s"
+        return TradeStatus(
+            strategies=tuple(spec.name for spec in self._options.terms.strategies),
+            paper=bool(self._options.terms.paper),
+            orders=len(now.orders),
+            positions=now.positions,
+            cash=now.cash,
+            day_pnl=now.day_pnl,
+            fills=now.fills,
+            fees=now.fees,
+            decisions=now.decisions,
+            refused=now.refused,
+            stale=self._hands.refused_stale,
+            lag_records=now.lag_records,
+            health=health or now.health,
+            failed=now.failed,
+        )
 
     @property
     def fatal(self) -> str:
@@ -117,43 +143,50 @@ class TradingDesk:
 
     def wind_down(self) -> None:
         """Have every order of the run cancelled, and see that none rests; the connections are still there."""
-        self._stopping.set()
-        self._opener.join(READY_S)
-        self._control(HOLD)
+        with self._going:  # either strategies were let go before, or they never are
+            self._stopping.set()
+        held_seq = self._control(HOLD)
         until_s = time.monotonic() + WIND_DOWN_S
-        while time.monotonic() < until_s:
-            status = self.status()
-            if not status.orders and not self._hands.under_way and status.lag_records < MANY:
-                break
-            if status.stepped < 0 or not self._fold.is_alive:
-                break
+        while time.monotonic() < until_s and not self._are_orders_over(held_seq):
             time.sleep(LOOK_S)
-        if not self._options.terms.paper:
-            self._sweep(until_s)
+        if self._has_begun and not self._options.terms.paper:
+            self._sweep(time.monotonic() + SWEEP_S)
+
+    def _are_orders_over(self, held_seq: int) -> bool:
+        """Whether there is nothing more to wait for from the strategies; if they hang, REST has to do it alone."""
+        status = self.status()
+        if status.hung_s or not self._fold.is_alive or held_seq < 0:
+            return True
+        return status.stepped >= held_seq and not status.orders and not self._hands.under_way
 
     def stop(self, timeout_s: float) -> None:
         """End all threads; everything that was appended is stepped, and PROGRESS says so."""
         until_s = time.monotonic() + timeout_s
         self._alarm.stop(timeout_s)
         self._hands.stop(max(until_s - time.monotonic(), 0.1))
-        if not self._fold.stop(max(until_s - time.monotonic(), 0.1)):
-            self._note("a strategy does not return from its hook: the last decisions are not on the tape")
-        self._last = self._fold.status(0.1)
+        self._is_stuck = not self._fold.stop(max(until_s - time.monotonic(), 0.1))
+        self._last = self.status()
         self.is_over = True
 
     @property
     def exit_code(self) -> int:
-        """1 = a strategy failed or an order may still rest, 0 = all went well."""
-        return 1 if self._last.failed or self._left or self._is_unproven or self._fold.failed else 0
+        """2 = it could not begin, 1 = a strategy failed or an order may still rest, 0 = all went well."""
+        if self.problem:
+            return 2
+        is_bad = self._last.failed or self._left or self._is_unproven or self._is_stuck or self._fold.failed
+        return 1 if is_bad else 0
 
     def last_words(self) -> list[str]:
         """What came of it."""
         last, words = self._last, []
+        end = f"itself within {self._options.terms.order_life_s} s; `tapedeck cancel-all` cancels it"
         words += [f"FAILED {failed}" for failed in last.failed]
+        if self._is_stuck:
+            words.append("FAILED a strategy does not return from its hook, or is far behind; records were not judged")
         if self._left:
-            words.append(f"{len(self._left)} orders may still rest; they end by themselves within a minute or so")
+            words.append(f"{len(self._left)} orders may still rest ({'; '.join(self._left[:3])}); they end by {end}")
         elif self._is_unproven:
-            words.append("that no order rests could not be confirmed; what does ends by itself within a minute or so")
+            words.append(f"that no order rests could not be confirmed; what does rest ends by {end}")
         return words
 
     def _open(self) -> None:
@@ -162,12 +195,18 @@ class TradingDesk:
             markets: tuple[str, ...] = ()
             if not self._options.terms.paper:
                 self._wait_channels()
+                if self._stopping.is_set():
+                    return
                 opened = read_account(self._account, self._earlier.nonces, lambda: int(time.time()))
                 for line in account_lines(opened):
                     self._note(line)
                 markets = adopted(opened, adopt=self._options.adopt, ignore=self._options.ignore)
-            if not self._stopping.is_set():
-                self._control(GO, markets)
+                self._adopted = frozenset(markets)
+            with self._going:
+                if not self._stopping.is_set():
+                    self._has_begun = self._control(GO, markets) >= 0
+                    if not self._has_begun:
+                        raise ConfigError("the tape takes no records just now, so nothing can be traded on record")
         except TapedeckError as error:
             if not self._stopping.is_set():
                 self.problem = str(error)
@@ -193,13 +232,18 @@ class TradingDesk:
         """See by REST that no order of this run rests, and cancel what does, whatever the strategies know of it."""
         try:
             swept = sweep(
-                self._account, lambda order: nonce_of(order.client_order_id) == self._nonce, "the run ends", until_s
+                self._account,
+                lambda order: nonce_of(order.client_order_id) == self._nonce or order.client_order_id in self._adopted,
+                "the run ends",
+                until_s,
             )
             self._left = swept.left
         except (ExchangeError, AuthError) as error:
             self._is_unproven = True
             self._note(f"what still rests could not be listed: {error}")
 
-    def _control(self, action: str, markets: tuple[str, ...] = ()) -> None:
+    def _control(self, action: str, markets: tuple[str, ...] = ()) -> int:
+        """The seq of the record, -1 = the disk has refused it."""
         with contextlib.suppress(TapeError):
-            self._writer.append(Kind.CONTROL, encode_payload(Control(action, markets)))
+            return self._writer.append(Kind.CONTROL, encode_payload(Control(action, markets)))
+        return -1

@@ -7,13 +7,14 @@ anything is carried out. The recorder never waits for it: a hook that hangs is a
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from capture.tape.errors import TapeError
 from capture.tape.follow import Follower
-from core.actions import Cancel, Decision, PaperEvent, Say, Select, Subscribe, Unsubscribe
+from core.actions import Amend, Decision, Done, Fetch, PaperEvent, Place, Say, Select, Subscribe, Unsubscribe
 from core.actions import Outcome as Became
 from core.engine import Engine, Step
 from core.host import Host, wanted_markets
@@ -24,7 +25,17 @@ POLL_S: Final = 0.05
 """How soon a stop is noticed when nothing comes."""
 
 PROGRESS_S: Final = 1.0
-"""How often it is said how far the strategies have come: what a kill leaves unjudged."""
+"""How often it is said how far the strategies have come: what a kill leaves unjudged. Money that was won or lost is
+said at once, for the day's limit of the next session is judged by it."""
+
+SHOW_S: Final = 0.1
+"""How often the status is made while records come without end."""
+
+HUNG_S: Final = 1.0
+"""A record that takes longer than that hangs in a hook."""
+
+UNRECORDED: Final = "not_on_tape"
+"""The code of what was not carried out because the decision could not be put on the tape."""
 
 
 class Appends(Protocol):
@@ -47,15 +58,19 @@ class PaperVenue(Protocol):
     def act(self, decision: Decision) -> Became | None:
         """What becomes of a decision, None = it is none about an order."""
 
-    def saw(self, step: Step, engine: Engine) -> PaperEvent | None:
-        """What the next record makes of the orders that rest, None = nothing."""
+    def saw(self, step: Step, engine: Engine) -> None:
+        """Take in the next record, before what was decided because of it."""
+
+    def events(self) -> PaperEvent | None:
+        """Fills and ends since the last call, None = there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class TradingStatus:
     """The strategies at one instant. orders: own ones that are not known to be over. lag_records: behind the log.
 
-    failed: strategies that ended by an error, each with how. stepped: the last record's seq.
+    failed: strategies that ended by an error, each with how. stepped: the last record's seq. hung_s: for how long a
+    hook has not returned, 0 = none hangs; everything else is as it was before.
     """
 
     decisions: int = 0
@@ -71,6 +86,7 @@ class TradingStatus:
     stepped: int = -1
     lag_records: int = 0
     selected: tuple[str, ...] = ()
+    hung_s: float = 0.0
 
 
 class StrategyFold:
@@ -94,14 +110,16 @@ class StrategyFold:
         self._subscribe = subscribe
         self._woke = woke
         self._say = say
-        self._lock = threading.Lock()
+        self._status = TradingStatus()
+        self._shown_at_s = self._busy_since_s = 0.0
         self._is_stopping = False
         self._wanted: dict[str, None] = {}
         self._faults: list[str] = []
         self._refused = 0
-        self._stepped = -1
+        self._stepped = self._told_seq = follower.next_seq - 1
         self._told_at_s = 0.0
-        self._told_seq = -1
+        self._told_money = (0, False)
+        self._owed: deque[bytes] = deque()
         self._thread = threading.Thread(target=self._run, name="strategies", daemon=True)
 
     @property
@@ -120,31 +138,12 @@ class StrategyFold:
             self._thread.join(max(timeout_s, 0.0))
         return not self._thread.is_alive()
 
-    def status(self, timeout_s: float = 0.5) -> TradingStatus:
-        """The strategies between two records; any thread. One that hangs in a hook: only what is known without it."""
-        lag = self._follower.lag
-        if not self._lock.acquire(timeout=timeout_s):
-            return TradingStatus(failed=("a strategy does not return from a hook",), lag_records=lag)
-        try:
-            host = self._host
-            trading = host.trading
-            return TradingStatus(
-                decisions=host.decisions,
-                refused=self._refused,
-                orders=trading.ledger.live(),
-                positions=tuple((h.market, h.position) for h in trading.holdings.all() if h.position),
-                cash=trading.holdings.cash,
-                day_pnl=trading.risk.day_pnl,
-                fills=trading.holdings.fills,
-                fees=trading.holdings.fees,
-                health=host.health.why,
-                failed=tuple(self._faults),
-                stepped=self._stepped,
-                lag_records=lag,
-                selected=host.selected,
-            )
-        finally:
-            self._lock.release()
+    def status(self) -> TradingStatus:
+        """The strategies a tenth of a second ago at most, unless one hangs in a hook; any thread, and never waits."""
+        since_s = self._busy_since_s
+        busy_s = time.monotonic() - since_s if since_s else 0.0
+        lag = self._follower.next_seq + self._follower.lag - 1 - self._stepped
+        return replace(self._status, lag_records=max(lag, 0), hung_s=busy_s if busy_s > HUNG_S else 0.0)
 
     def _run(self) -> None:
         try:
@@ -152,9 +151,12 @@ class StrategyFold:
                 records = self._follower.take(POLL_S)
                 for record in records:
                     self._step(record)
+                    self._show(is_calm=False)
                 if records:
                     host, last = self._host, records[-1]
                     self._woke(host.next_wake_ns, host.now_ns, last.mono_ns, last.seq)
+                self._pay()
+                self._show(is_calm=not records)
                 self._tell_progress(is_last=self._is_stopping and not records)
                 if self._is_stopping and not records:
                     return
@@ -165,21 +167,23 @@ class StrategyFold:
             self._follower.close()
 
     def _step(self, record: Record) -> None:
-        host = self._host
-        with self._lock:
-            step = host.engine.step(record)
-            reaction = host.react(record, step)
-            self._stepped = record.seq
-            for fault in reaction.faults:
-                self._faults.append(f"{fault.where}: {fault.error}")
+        host, paper = self._host, self._paper
+        self._busy_since_s = time.monotonic()
+        step = host.engine.step(record)
+        reaction = host.react(record, step)
+        self._busy_since_s = 0.0
+        self._stepped = record.seq
+        for fault in reaction.faults:
+            self._faults.append(f"{fault.where}: {fault.error}")
+        if paper is not None:
+            paper.saw(step, host.engine)
         for decision in reaction.decisions:
             self._decided(decision, record)
         for fault in reaction.faults:
             self._append(Kind.FAULT, encode_payload(fault))
-        if self._paper is not None:
-            event = self._paper.saw(step, host.engine)
-            if event is not None:
-                self._append(Kind.OUTCOME, encode_payload(event))
+        event = None if paper is None else paper.events()
+        if event is not None:
+            self._append_or_owe(event)
 
     def _decided(self, decision: Decision, cause: Record) -> None:
         action = decision.action
@@ -195,20 +199,59 @@ class StrategyFold:
                 self._say(f"{decision.strategy}: {market + ': ' if market else ''}{text}")
             case Select():
                 pass
+            case Place() | Amend() | Fetch() if not is_told:
+                self._append_or_owe(Became(decision.number, Done.REFUSED, code=UNRECORDED))
             case _:
                 outcome = None if self._paper is None else self._paper.act(decision)
                 if outcome is not None:
-                    self._append(Kind.OUTCOME, encode_payload(outcome))
-                elif is_told or isinstance(action, Cancel):
+                    self._append_or_owe(outcome)
+                else:
                     self._hands.take(decision, cause.mono_ns)
+
+    def _show(self, *, is_calm: bool) -> None:
+        """Make the status that others see; while records come, not at every batch."""
+        now_s = time.monotonic()
+        if self._status.stepped == self._stepped or not (is_calm or now_s - self._shown_at_s >= SHOW_S):
+            return
+        self._shown_at_s = now_s
+        host = self._host
+        trading = host.trading
+        self._status = TradingStatus(
+            decisions=host.decisions,
+            refused=self._refused,
+            orders=trading.ledger.live(),
+            positions=tuple((h.market, h.position) for h in trading.holdings.all() if h.position),
+            cash=trading.holdings.cash,
+            day_pnl=trading.risk.day_pnl,
+            fills=trading.holdings.fills,
+            fees=trading.holdings.fees,
+            health=host.health.why,
+            failed=tuple(self._faults),
+            stepped=self._stepped,
+            selected=host.selected,
+        )
 
     def _tell_progress(self, *, is_last: bool) -> None:
         now_s = time.monotonic()
-        if self._stepped == self._told_seq or not (is_last or now_s - self._told_at_s >= PROGRESS_S):
+        if self._stepped == self._told_seq:
+            return
+        progress = self._host.progress(self._stepped)
+        money = progress.day_pnl, progress.halted
+        if not (is_last or money != self._told_money or now_s - self._told_at_s >= PROGRESS_S):
             return
         self._told_at_s = now_s
-        if self._append(Kind.PROGRESS, encode_payload(self._host.progress(self._stepped))):
-            self._told_seq = self._stepped
+        if self._append(Kind.PROGRESS, encode_payload(progress)):
+            self._told_seq, self._told_money = self._stepped, money
+
+    def _append_or_owe(self, outcome: Became | PaperEvent) -> None:
+        """Put on the tape what the strategies must hear, if need be when the disk is better."""
+        payload = encode_payload(outcome)
+        if self._owed or not self._append(Kind.OUTCOME, payload):
+            self._owed.append(payload)
+
+    def _pay(self) -> None:
+        while self._owed and self._append(Kind.OUTCOME, self._owed[0]):
+            self._owed.popleft()
 
     def _append(self, kind: Kind, payload: bytes) -> bool:
         with contextlib.suppress(TapeError):  # the writer tells of the gap, or recording is over

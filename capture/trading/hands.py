@@ -2,15 +2,16 @@
 
 Knows orders and requests by REST, threads, and that a stale order is worse than none. Must not know why anything was
 decided. A cancel always passes and never waits behind an order; whatever has no clear answer is told as failed, for
-only the exchange knows.
+only the exchange knows. Everything that was taken gets one OUTCOME, if need be when the disk is better.
 """
 
 import contextlib
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from queue import PriorityQueue
+from queue import Empty, PriorityQueue
 from typing import Final, Protocol
 
 from capture.account_api import AccountApi, NewOrder
@@ -22,6 +23,12 @@ from core.records import Kind, encode_payload
 
 THREADS: Final = 4
 """Requests under way at once, of which one is kept for cancels: an order takes some 50 ms, and they are paced."""
+
+AGAIN_S: Final = 0.5
+"""How soon an outcome that the disk refused is tried again."""
+
+STOPPED: Final = "stopped"
+"""The code of what was decided when nothing is carried out any more."""
 
 _CLIENT_ERRORS: Final = range(400, 500)
 _LATER: Final = (408, 425)
@@ -51,6 +58,9 @@ class Hands:
         self._other: PriorityQueue[tuple[int, int, Decision | None, int]] = PriorityQueue()
         self._lock = threading.Lock()
         self._under_way = 0
+        self._is_stopping = False
+        self._paying = threading.Lock()
+        self._owed: deque[bytes] = deque()
         self._threads = [
             threading.Thread(
                 target=self._run, args=(self._urgent if n == 0 else self._other,), name=f"hands-{n}", daemon=True
@@ -70,17 +80,23 @@ class Hands:
 
     def take(self, decision: Decision, cause_mono_ns: int) -> None:
         """Carry this out; returns at once. cause_mono_ns: when the record came that it was decided because of."""
-        with self._lock:
-            self._under_way += 1
         is_cancel = isinstance(decision.action, Cancel)
         queue = self._urgent if is_cancel else self._other
         rank = 1 if isinstance(decision.action, Place | Amend) else 2
-        queue.put((rank, next(self._count), decision, cause_mono_ns))
+        with self._lock:
+            is_late = self._is_stopping
+            if not is_late:
+                self._under_way += 1
+                queue.put((rank, next(self._count), decision, cause_mono_ns))
+        if is_late:
+            self._tell(Outcome(decision.number, Done.REFUSED, code=STOPPED))
 
     def stop(self, timeout_s: float) -> bool:
         """Whether everything that was taken is done and the threads ended, within that time."""
-        for number in range(len(self._threads)):
-            (self._urgent if number == 0 else self._other).put((_END, next(self._count), None, 0))
+        with self._lock:
+            self._is_stopping = True
+            for number in range(len(self._threads)):
+                (self._urgent if number == 0 else self._other).put((_END, next(self._count), None, 0))
         until_s = time.monotonic() + timeout_s
         for thread in self._threads:
             if thread.ident is not None:
@@ -89,17 +105,32 @@ class Hands:
 
     def _run(self, queue: "PriorityQueue[tuple[int, int, Decision | None, int]]") -> None:
         while True:
-            _, _, decision, cause_mono_ns = queue.get()
+            try:
+                _, _, decision, cause_mono_ns = queue.get(timeout=AGAIN_S if self._owed else None)
+            except Empty:
+                self._pay()
+                continue
             if decision is None:
+                self._pay()
                 return
             try:
                 outcome = self._carry_out(decision, cause_mono_ns)
             except Exception as error:  # a bug of ours; the order counts as in doubt, and the others go on
                 outcome = Outcome(decision.number, Done.FAILED, reason=f"{type(error).__name__}: {error}"[:300])
-            with contextlib.suppress(TapeError):
-                self._writer.append(Kind.OUTCOME, encode_payload(outcome))
+            self._tell(outcome)
             with self._lock:
                 self._under_way -= 1
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._owed.append(encode_payload(outcome))
+        self._pay()
+
+    def _pay(self) -> None:
+        """Put on the tape what is to be told; what the disk refuses waits, and nothing waits for it."""
+        with self._paying, contextlib.suppress(TapeError):
+            while self._owed:
+                self._writer.append(Kind.OUTCOME, self._owed[0])
+                self._owed.popleft()
 
     def _carry_out(self, decision: Decision, cause_mono_ns: int) -> Outcome:
         number, action = decision.number, decision.action
@@ -146,7 +177,8 @@ class Hands:
             is_clear = False
         if error.code == STALE:
             is_clear = True
-            self.refused_stale += 1
+            with self._lock:
+                self.refused_stale += 1
         done = Done.REFUSED if is_clear else Done.FAILED
         return Outcome(number, done, error.status, error.code, str(error)[:300])
 

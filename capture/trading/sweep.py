@@ -16,9 +16,11 @@ from capture.account_api import AccountApi
 from capture.auth import Credentials
 from capture.environments import Environment
 from capture.rest import RestClient, RestOptions
+from capture.startup import is_tape
+from capture.tape.layout import read_label
 from capture.trading.earlier import earlier
 from core.answers import OrderAnswer
-from core.errors import ExchangeError
+from core.errors import ConfigError, ExchangeError
 from core.money import format_price, format_size
 from core.records import RestCall
 from core.trading import nonce_of
@@ -27,7 +29,7 @@ LOOK_S: Final = 0.5
 """Between two listings: reads lag behind writes by about that (protocol 13.6)."""
 
 CLEAN: Final = 2
-"""Listings in a row that show nothing are believed."""
+"""Listings in a row that show nothing are believed; one that is stale shows nothing of an order just placed."""
 
 PATIENCE_S: Final = 30.0
 
@@ -41,30 +43,43 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 def sweep(account: AccountApi, is_ours: Callable[[OrderAnswer], bool], why: str, until_s: float) -> Swept:
-    """Cancel resting orders of ours until two listings show none, or it is that late (monotonic seconds).
+    """Cancel resting orders of ours until two listings in a row show none, or it is that late (monotonic seconds) and
+    some are there still.
 
-    Raises ExchangeError, AuthError when even listing fails to the end.
+    Raises ExchangeError when they cannot be listed then either; AuthError at once, for the key stays refused.
     """
     cancelled: dict[str, None] = {}
-    clean = 0
-    while True:
-        resting = tuple(account.orders(status="resting", why=why))
+    clean = late = 0
+    while clean < CLEAN:
+        is_late = time.monotonic() > until_s
+        try:
+            resting = tuple(account.orders(status="resting", why=why))
+        except ExchangeError:
+            if is_late:
+                raise
+            time.sleep(LOOK_S)
+            continue
         ours = tuple(order for order in resting if is_ours(order))
         clean = 0 if ours else clean + 1
         for order in ours:
             with contextlib.suppress(ExchangeError):  # 404: it is gone, or filled; the next listing tells
                 account.cancel(order.order_id, order.market, why)
                 cancelled[order.order_id] = None
-        if clean >= CLEAN or time.monotonic() > until_s:
-            return Swept(tuple(cancelled), tuple(map(_shown, ours)), len(resting) - len(ours))
+        late += bool(ours and is_late)
+        if clean >= CLEAN or late > 1:  # what was cancelled late is looked at once more
+            break
         time.sleep(LOOK_S)
+    return Swept(tuple(cancelled), tuple(map(_shown, ours)), len(resting) - len(ours))
 
 
 def cancel_resting(
     place: Environment, credentials: Credentials, *, tape: Path | None, everything: bool, ca_file: Path | None
 ) -> Swept:
-    """Cancel by command: the orders of a tape's runs, of any run, or every one. Raises TapedeckError."""
-    nonces = None if tape is None else earlier(tape).nonces
+    """Cancel by command: the orders of a tape's runs, of any run, or every one.
+
+    Raises ConfigError, TapeError, AuthError before anything was cancelled; ExchangeError when listing fails to the end.
+    """
+    nonces = None if tape is None else _nonces(tape, place)
     client = RestClient(place, credentials, _nowhere, RestOptions(ca_file=ca_file))
     try:
         return sweep(
@@ -75,6 +90,15 @@ def cancel_resting(
         )
     finally:
         client.close()
+
+
+def _nonces(tape: Path, place: Environment) -> frozenset[str]:
+    if not is_tape(tape):
+        raise ConfigError(f"--tape {tape}: there is no tape, so which orders are its own cannot be told")
+    label = read_label(tape)
+    if label.environment != place.name:
+        raise ConfigError(f"--tape {tape}: is a tape of environment {label.environment!r}, not {place.name!r}")
+    return earlier(tape).nonces
 
 
 def sweep_lines(swept: Swept) -> list[str]:

@@ -1,5 +1,7 @@
 """The daemon's status as a value and as a line."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from capture.status import (
     GapStatus,
     LinkStatus,
     State,
+    TradeStatus,
     final_line,
     format_bytes,
     format_span,
@@ -134,3 +137,30 @@ def test_spans_are_shown_in_their_two_largest_units(seconds: float, text: str) -
 def test_printable_text_is_left_alone() -> None:
     assert printable("KXBTC-26NOV é") == "KXBTC-26NOV é"
     assert printable("a\tb\x00") == "a\\tb\\x00"
+
+
+def trading(**changes: Any) -> TradeStatus:
+    given: dict[str, Any] = {"orders": 6, "positions": (("M1", -500), ("M2", 1_250)), "day_pnl": -4_850_000, "fills": 3}
+    return TradeStatus(**given | changes)
+
+
+def test_a_line_of_a_run_tells_what_the_strategies_have() -> None:
+    line = status_line(status(trading=trading()))
+    assert "  today -$4.85  6 orders  3 fills  holds M1 -5, M2 +12.5  " in line
+    many = tuple((f"M{n}", 100) for n in range(6))
+    words = status_line(status(trading=trading(paper=True, positions=many, stale=2, lag_records=5_000, day_pnl=20_000)))
+    assert "PAPER today +$0.02" in words and "M3 +1 and 2 more" in words
+    assert "2 too late  strategies 5,000 records behind" in words
+    assert "holds nothing  FAILED a: boom" in status_line(status(trading=trading(positions=(), failed=("a: boom",))))
+    assert "today" not in status_line(status())
+
+
+def test_positions_fills_and_trouble_are_news_and_moving_money_every_ten_seconds() -> None:
+    before = status(trading=trading())
+    for changes in ({"positions": ()}, {"fills": 4}, {"health": "not started"}, {"failed": ("a: boom",)}):
+        assert is_news(before, status(trading=trading(**changes)))
+    moved = trading(orders=5, day_pnl=0)
+    assert not is_news(before, status(trading=moved))
+    later = msgspec.structs.replace(before, at_ns=before.at_ns + 10 * 10**9)
+    assert not is_news(before, later)
+    assert is_news(before, msgspec.structs.replace(later, trading=moved))

@@ -9,17 +9,20 @@ from core.errors import ConfigError
 from core.strategy import TOP, Params, Strategy, params_json, read_params
 
 
+class MakerParams(Params, frozen=True, kw_only=True):
+    edge: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
+    edge_max: Annotated[int, msgspec.Meta(ge=1)] = 5
+    markets: tuple[str, ...] = ()
+    levels: Annotated[list[int], msgspec.Meta(max_length=3)] = msgspec.field(default_factory=list)
+    maybe: tuple[int, ...] | None = None
+    plain: list = msgspec.field(default_factory=list)  # type: ignore[type-arg]  # what a user may write
+    share: float = 0.5
+    is_bold: bool = False
+    name: str = ""
+
+
 class Maker(Strategy):
-    class Params(Params, frozen=True, kw_only=True):
-        edge: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
-        edge_max: Annotated[int, msgspec.Meta(ge=1)] = 5
-        markets: tuple[str, ...] = ()
-        levels: Annotated[list[int], msgspec.Meta(max_length=3)] = msgspec.field(default_factory=list)
-        maybe: tuple[int, ...] | None = None
-        plain: list = msgspec.field(default_factory=list)  # type: ignore[type-arg]  # what a user may write
-        share: float = 0.5
-        is_bold: bool = False
-        name: str = ""
+    Params = MakerParams
 
 
 @pytest.mark.parametrize(
