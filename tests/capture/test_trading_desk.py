@@ -171,7 +171,7 @@ def test_the_days_loss_and_its_halt_outlive_a_restart(sandbox: Floor, tmp_path: 
     tape, limits = tmp_path / "tape", RiskLimits(order=10_000, market=10_000, exposure=10**9, day_loss=10_000)
     lifter = quoter(sandbox, deed="lift")
     with Run(sandbox, tape, lifter, account="other", limits=limits) as run:
-        run.wait(lambda: "limit of" in run.desk.summary.health, "the day's limit")
+        run.wait(lambda: "the limit is" in run.desk.summary.health, "the day's limit")
         run.wait(lambda: sandbox.resting("other") == [], "the orders to be pulled")
         assert run.desk.summary.fills >= 1
     with Run(sandbox, tape, quoter(sandbox), account="other", limits=LOOSE) as run:
@@ -179,7 +179,7 @@ def test_the_days_loss_and_its_halt_outlive_a_restart(sandbox: Floor, tmp_path: 
         assert run.session.run is not None and run.session.run["halted"]
         assert sandbox.resting("other") == []
     refused = [decision for decision in decisions_on(tape) if decision.refused]
-    assert "the day's loss has reached its limit" in refused[-1].refused
+    assert "the day's loss had reached its limit" in refused[-1].refused
     assert_replays(tape)
 
 
