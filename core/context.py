@@ -51,6 +51,9 @@ class Desk(Protocol):
     def flaw(self, market: str) -> str:
         """Why a market's book is not to be acted upon."""
 
+    def heard_ns(self, market: str) -> int:
+        """When the connection of a market's book last brought anything."""
+
     def next_id(self) -> str:
         """The client_order_id of the next decision."""
 
@@ -147,6 +150,11 @@ class Context:
     def flaw(self, market: str) -> str:
         """Why its WebSocket book is not to be acted upon now, "" = it is: no book, untrusted, silent, crossed."""
         return self._host.flaw(market)
+
+    def heard_ns(self, market: str) -> int:
+        """When the connection of a market's book last brought anything, pings included (up to a second old); 0 = it is
+        silent, or nobody's."""
+        return self._host.heard_ns(market)
 
     def place(
         self, market: str, side: BookSide, price: int, count: int, *, post_only: bool = True, ioc: bool = False,

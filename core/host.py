@@ -121,6 +121,10 @@ class Host:
         """Why a market's book is not to be acted upon now, "" = it is."""
         return self._lookout.flaw(self.window(market))
 
+    def heard_ns(self, market: str) -> int:
+        """When the connection of a market's book last brought anything; 0 = it is silent, or nobody's."""
+        return self._lookout.heard_ns(self.window(market))
+
     def next_id(self) -> str:
         """The client_order_id of the next decision."""
         return client_order_id(self._nonce, self.decisions + 1)

@@ -28,13 +28,13 @@ class Lookout:
         self._engine = engine
         self._reference = reference
         self._trading = trading
-        self._alive: dict[int, None] = {}
+        self._alive: dict[int, int] = {}
         self.health = Health()
 
     def look(self, kind: int, now_ns: int) -> None:
         """See how it is after a record of this kind."""
         views = self._engine.connections.views()
-        self._alive = {v.number: None for v in views if v.is_open and now_ns - v.heard_ns <= STALL_NS}
+        self._alive = {v.number: v.heard_ns for v in views if v.is_open and now_ns - v.heard_ns <= STALL_NS}
         risk = self._trading.risk
         self.health = Health(
             is_connected=bool(self._alive),
@@ -52,3 +52,8 @@ class Lookout:
             return "silent"
         bid, ask = window.bid, window.ask
         return "crossed" if bid is not None and ask is not None and bid >= ask else ""
+
+    def heard_ns(self, window: Window) -> int:
+        """When the connection of a market's book last brought anything, pings included, as far as looked at: a second
+        ago at most. 0 = it is silent, or nobody's."""
+        return self._alive.get(window.connection, 0)

@@ -14,7 +14,7 @@ from core.money import DOLLAR
 from core.times import SECOND_NS
 from core.window import Window
 from strategies.flanks import Flank, flanks
-from strategies.regime import Detector, Regime
+from strategies.regime import Cause, Detector, Regime
 
 UNCONFIRMED: Final = "no fresh book"
 STALE: Final = "stale"
@@ -26,7 +26,10 @@ _PAUSES: Final = (NEAR, PAUSED, NOT_OPEN)
 """After these a change of the book is not enough: it says nothing of what went on meanwhile."""
 
 _LOST: Final = ("untrusted", "silent")
-_REST_HELPS: Final = (*_LOST, UNCONFIRMED, STALE, "switched off")
+_THAW: Final = {cause: f"frozen: {cause.value}" for cause in (Cause.THAWING, Cause.UNTRUSTED, Cause.SILENT)}
+"""A regime that is frozen because the socket was lost, not because of the market."""
+
+_REST_HELPS: Final = (*_LOST, UNCONFIRMED, STALE, "switched off", *_THAW.values())
 """Flaws of the socket's book for which the one by REST may stand in; a crossed one is no flaw of the socket."""
 
 
@@ -62,7 +65,8 @@ class Terms(Protocol):
 class Quoted:
     """One market that is quoted, and what is remembered of it.
 
-    frozen: why it is not quoted now, "" = it is. told, told_ns: what was said of that last, and when. flaw: of the
+    frozen: why it is not quoted now, "" = it is. told, told_ns: what was said of that last, and when. heard_ns: of its
+    connection, see Context. flaw: of the
     socket's book when it was looked at last. lost_ns: when it was last lost. connection, whole_ns: whose snapshot the
     book is made from, and since when; confirmed_ns: when REST last showed the same. is_paused, resumed_ns: whether it
     was paused when looked at last, and when that ended. source: of the prices in use, ws or rest.
@@ -72,8 +76,9 @@ class Quoted:
     market: str
     detector: Detector
     frozen: str = "new"
-    told: str = ""
+    told: str = "new"
     told_ns: int = 0
+    heard_ns: int = 0
     flaw: str = ""
     lost_ns: int = 0
     connection: int | None = None
@@ -147,10 +152,12 @@ def _prices(ctx: Context, seat: Quoted, params: Terms) -> str:
     """Why there is no price to go by; chooses the source of prices."""
     now_ns = ctx.now_ns
     flaw = _flaw(ctx, seat, params) if params.use_websocket else "switched off"
+    reading = seat.detector.at(now_ns)
+    if not flaw and reading.regime is Regime.FROZEN:
+        flaw = f"frozen: {reading.cause.value}"
     if not flaw:
         seat.source = "ws"
-        reading = seat.detector.at(now_ns)
-        return f"frozen: {reading.cause.value}" if reading.regime is Regime.FROZEN else ""
+        return ""
     if flaw not in _REST_HELPS or (params.use_websocket and not params.rest_quotes):
         return flaw
     rest = ctx.market(seat.market).rest

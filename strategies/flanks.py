@@ -9,9 +9,12 @@ from enum import StrEnum
 from typing import Final
 
 from core.actions import BookSide
+from core.messages.types import Level
+from core.money import DOLLAR
 from core.orders import OrderState, OwnOrder
 from core.times import SECOND_NS
-from strategies.quoting import Quote
+from core.window import Window
+from strategies.quoting import Quote, Top, without_own
 
 RETRY_NS: Final = SECOND_NS
 """How long a side is left alone on which the exchange refused an order; twice as long at every further refusal."""
@@ -24,6 +27,9 @@ REFUSED_NS: Final = 10 * SECOND_NS
 
 ANSWER_NS: Final = 2 * SECOND_NS
 """A request about an order is waited for so long before its market is quoted anew without its answer."""
+
+LEVELS: Final = 8
+"""Levels looked at to find somebody else's price behind our own."""
 
 _ENDS: Final = ("executed", "canceled", "expired", "Trade")
 """Ends of an order that are no refusal."""
@@ -80,10 +86,14 @@ def flanks() -> dict[str, Flank]:
 
 
 def needs(order: OwnOrder, quote: Quote, tolerance: int, now_ns: int) -> Do:
-    """What an order that is to be this quote needs: a change only when price or size must change."""
+    """What an order that is to be this quote needs: a change only when price or size must change.
+
+    tolerance: so much further from the fair price than wanted it may stay; nearer to it never, that would cost.
+    """
     if order.state is not OrderState.RESTING or order.asked or order.wants_cancel:
         return Do.NOTHING
-    if abs(order.price - quote.price) > tolerance or _must_resize(order, quote):
+    further = quote.price - order.price if order.side is BookSide.BID else order.price - quote.price
+    if not 0 <= further <= tolerance or _must_resize(order, quote):
         return Do.AMEND
     half_life_ns = max(order.expires_ns - order.asked_ns, 0) // 2
     return Do.RENEW if not order.expires_ns or order.expires_ns - now_ns < half_life_ns else Do.NOTHING
@@ -92,6 +102,11 @@ def needs(order: OwnOrder, quote: Quote, tolerance: int, now_ns: int) -> Do:
 def is_answered(orders: Iterable[OwnOrder], now_ns: int) -> bool:
     """Whether nothing is under way: until then the book holds sizes of ours of which nobody can say where they are."""
     return not any(order.asked and now_ns - order.asked_ns < ANSWER_NS for order in orders)
+
+
+def is_new(window: Window, quoted_ns: int) -> bool:
+    """Whether REST's book came after that: an older one shows orders of ours where they no longer are."""
+    return window.rest is not None and window.rest.now_ns > quoted_ns
 
 
 def meets_own(orders: Iterable[OwnOrder], side: BookSide, price: int) -> bool:
@@ -105,13 +120,19 @@ def meets_own(orders: Iterable[OwnOrder], side: BookSide, price: int) -> bool:
     return False
 
 
-def own_sizes(orders: Iterable[OwnOrder], side: BookSide) -> dict[int, int]:
-    """Our sizes in the book by price, as far as known; whatever may rest counts."""
-    sizes: dict[int, int] = {}
+def others(window: Window, source: str, orders: Iterable[OwnOrder]) -> Top:
+    """The best prices of others: in REST's book where that is the source, else in the socket's; orders: all of ours."""
+    if source == "rest" and window.rest is not None:
+        bids: tuple[Level, ...] = tuple(reversed(window.rest.yes))
+        asks = tuple((DOLLAR - price, size) for price, size in reversed(window.rest.no))
+    else:
+        bids, asks = window.depth(LEVELS)
+    own: dict[BookSide, dict[int, int]] = {side: {} for side in BookSide}
     for order in orders:
-        if order.side is side:
-            sizes[order.price] = sizes.get(order.price, 0) + order.remaining
-    return sizes
+        own[order.side][order.price] = own[order.side].get(order.price, 0) + order.remaining
+    bid = without_own(bids, own[BookSide.BID]) or (None, 0)
+    ask = without_own(asks, own[BookSide.ASK]) or (None, 0)
+    return Top(*bid, *ask)
 
 
 def _must_resize(order: OwnOrder, quote: Quote) -> bool:

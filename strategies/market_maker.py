@@ -9,25 +9,21 @@ from typing import Annotated, Final
 
 import msgspec
 
-from core.actions import BookSide
+from core.actions import BookSide, RiskLimits
 from core.context import Context
 from core.fetched import Fetched
 from core.gaps import Gap
 from core.health import Health
-from core.messages.types import Fill, Level, Side, Trade
-from core.money import DOLLAR
+from core.messages.types import Fill, Side, Trade
 from core.orders import OrderState, OwnOrder
 from core.strategy import Params, Strategy
 from core.times import SECOND_NS
 from core.trading import DAY_NS
 from core.window import Window
 from strategies.doubts import Quoted, confirm, wants_rest, why_not
-from strategies.flanks import ANSWER_NS, REFUSED_NS, Do, is_answered, meets_own, needs, own_sizes
-from strategies.quoting import NONE, Quote, Shape, Top, quotes, unquotable, without_own
+from strategies.flanks import ANSWER_NS, REFUSED_NS, Do, is_answered, is_new, meets_own, needs, others
+from strategies.quoting import NONE, Quote, Shape, quotes, unquotable
 from strategies.regime import FIFTEEN_MINUTES, SLOW, Detector, Regime
-
-LEVELS: Final = 8
-"""Levels looked at to find somebody else's price behind our own."""
 
 BEAT: Final = "beat"
 BEAT_NS: Final = SECOND_NS
@@ -56,8 +52,9 @@ class MakerParams(Params, frozen=True):
     either way in a market; the run's own limits hold where they are less. half_spread: from the fair price, at least;
     edge: over the maker fee, at least; skew: how far a full position moves the fair price. volatile_pct: the half
     spread in a volatile or trending market, in percent of the normal one. max_spread: of others, beyond it nothing is
-    quoted. tolerance: a price this close to the wanted one stays. pace_ms: a market is quoted anew at most so often.
-    writes_per_s: orders placed and changed in all markets together. max_loss: lost today at which it stops for the day.
+    quoted. tolerance: an order so much further from the fair price than wanted stays, nearer to it never.
+    pace_ms: a market is quoted anew at most so often. writes_per_s: orders placed and changed in all markets
+    together. max_loss: lost today at which it stops for the day.
     close_s, pause_s: it stops so long before the close, and before a scheduled pause. stale_s: a book that stands still
     for so long, and that REST did not confirm, is not used. slow: for markets that live for weeks (see
     strategies.regime). use_websocket False: prices by REST alone. rest_quotes: also quote by REST where the socket's
@@ -73,7 +70,7 @@ class MakerParams(Params, frozen=True):
     skew: Price = 200
     volatile_pct: Annotated[int, msgspec.Meta(ge=100, le=1_000)] = 200
     max_spread: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000
-    tolerance: Price = 0
+    tolerance: Price = 100
     pace_ms: Annotated[int, msgspec.Meta(ge=10, le=60_000)] = 500
     writes_per_s: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 5
     max_loss: Annotated[int, msgspec.Meta(ge=1)] = 5_000_000
@@ -115,15 +112,18 @@ class MarketMaker(Strategy):
         return Regime.FROZEN if seat is None else seat.detector.at(now_ns).regime
 
     def on_start(self, ctx: Context) -> None:
+        """Quote what is to be quoted, and cancel what rests elsewhere."""
         self._choose(ctx, self.params.markets or ctx.selected)
         self._pull_strays(ctx)
         ctx.wake(BEAT, BEAT_NS)
 
     def on_selected(self, ctx: Context, markets: tuple[str, ...]) -> None:
+        """Another strategy has chosen: quote those, leave the others."""
         if not self.params.markets and ctx.health.is_started:
             self._choose(ctx, markets)
 
     def on_book(self, ctx: Context, market: Window) -> None:
+        """Prices have moved."""
         seat = self._seats.get(market.market)
         if seat is None:
             return
@@ -133,14 +133,16 @@ class MarketMaker(Strategy):
             self._quote(ctx, seat)
 
     def on_trade(self, ctx: Context, market: Window, trade: Trade) -> None:
-        seat = self._seats.get(market.market)
-        if seat is not None:
+        """For the regime."""
+        if (seat := self._seats.get(market.market)) is not None:
             seat.detector.on_trade(ctx.now_ns, trade.count if trade.taker is Side.YES else -trade.count)
 
     def on_fill(self, ctx: Context, fill: Fill) -> None:
-        self._at_once(ctx, fill.market)
+        """The position is another one."""
+        self._quote(ctx, self._seats.get(fill.market))
 
     def on_order(self, ctx: Context, order: OwnOrder) -> None:
+        """An answer, a fill or an end: see whether what rests is what is wanted."""
         seat = self._seats.get(order.market)
         if seat is None:
             return
@@ -149,21 +151,27 @@ class MarketMaker(Strategy):
         self._quote(ctx, seat)
 
     def on_position(self, ctx: Context, market: str) -> None:
-        self._at_once(ctx, market)
+        """The exchange told of a position, which may settle or begin a dispute."""
+        self._quote(ctx, self._seats.get(market))
 
     def on_lifecycle(self, ctx: Context, market: Window) -> None:
-        self._at_once(ctx, market.market)
+        """A market may have opened, paused or closed."""
+        self._quote(ctx, self._seats.get(market.market))
 
     def on_health(self, ctx: Context, _health: Health) -> None:
+        """The connection, the exchange or the run's limits."""
         for seat in list(self._seats.values()):
             self._quote(ctx, seat)
+            self._learn(ctx, seat)
 
     def on_gap(self, ctx: Context, gap: Gap) -> None:
+        """Something may be missing."""
         for seat in list(self._seats.values()):
             if not gap.markets or seat.market in gap.markets:
                 self._quote(ctx, seat)
 
     def on_rest(self, ctx: Context, fetched: Fetched) -> None:
+        """Facts, or the book."""
         seat = self._seats.get(fetched.market)
         if seat is None:
             return
@@ -172,15 +180,16 @@ class MarketMaker(Strategy):
         self._quote(ctx, seat)
 
     def on_timer(self, ctx: Context, name: str) -> None:
+        """The beat, or a market whose pace lets it be quoted anew."""
         if name != BEAT:
-            seat = self._seats.get(name)
-            if seat is not None and seat.is_due:
+            if (seat := self._seats.get(name)) is not None and seat.is_due:
                 seat.is_due = False
                 self._quote(ctx, seat)
             return
         ctx.wake(BEAT, BEAT_NS)
         for seat in list(self._seats.values()):
-            self._listen(ctx, seat)
+            if self.params.use_websocket:
+                _listen(ctx, seat)
             self._quote(ctx, seat)
             self._learn(ctx, seat)
             self._tell(ctx, seat)
@@ -189,11 +198,11 @@ class MarketMaker(Strategy):
 
     def _choose(self, ctx: Context, markets: tuple[str, ...]) -> None:
         """Quote these from now on, and leave the others."""
-        chosen = dict.fromkeys(markets)
-        chosen = dict.fromkeys(list(chosen)[: min(self.params.max_markets, ctx.limits.markets)])
+        most = min(self.params.max_markets, ctx.limits.markets)
+        chosen = list(dict.fromkeys(markets))[:most]
         for market in [market for market in self._seats if market not in chosen]:
             del self._seats[market]
-            self._pull(ctx, market)
+            _pull(ctx, market)
             for path in [path for path in self._asked_ns if market in path]:
                 del self._asked_ns[path]
         come = [market for market in chosen if market not in self._seats]
@@ -232,23 +241,6 @@ class MarketMaker(Strategy):
                 ctx.fetch("/portfolio/fills", min_ts=self._away_ns // SECOND_NS - LOOK_BACK_S, limit=1_000)
                 ctx.fetch("/portfolio/orders", status="resting", limit=1_000)
 
-    def _listen(self, ctx: Context, seat: Quoted) -> None:
-        """Tell the detector what changes of the best prices do not: that the connection lives, whether the market is
-        fit, and at first the prices of a book that was there before."""
-        now_ns = ctx.now_ns
-        if self.params.use_websocket:
-            flaw = ctx.flaw(seat.market)
-            is_active = ctx.reference.is_open(seat.market, now_ns)
-            seat.detector.on_status(now_ns, trusted=flaw != "untrusted", active=is_active)
-            if not flaw:
-                window = ctx.market(seat.market)
-                seat.detector.on_prices(now_ns, window.bid, window.ask)
-
-    def _at_once(self, ctx: Context, market: str) -> None:
-        seat = self._seats.get(market)
-        if seat is not None:
-            self._quote(ctx, seat)
-
     def _why(self, ctx: Context, seat: Quoted) -> str:
         """Why a market is not to be quoted, its prices left aside; what was lost counts for the rest of the day."""
         day = ctx.now_ns // DAY_NS
@@ -257,32 +249,35 @@ class MarketMaker(Strategy):
         why = why_not(ctx, seat, self.params)
         return why or ("lost enough today" if self._lost_day == day else "")
 
-    def _quote(self, ctx: Context, seat: Quoted) -> None:
-        """Have in the market what is to be there."""
+    def _quote(self, ctx: Context, seat: Quoted | None) -> None:
+        """Have in the market what is to be there, if it is one that is quoted."""
+        if seat is None:
+            return
         why = self._why(ctx, seat)
         if why:
             self._freeze(ctx, seat, why)
             return
-        now_ns = ctx.now_ns
-        orders = ctx.account.orders(seat.market)
-        if not is_answered(orders, now_ns):
-            return  # the answer comes here again
+        now_ns, market = ctx.now_ns, seat.market
+        orders = ctx.account.orders(market)
+        window = ctx.market(market)
+        if not is_answered(orders, now_ns) or (seat.source == "rest" and not is_new(window, seat.quoted_ns)):
+            return  # the answer comes here again, or the next book
         wait_ns = max(seat.quoted_ns + self.params.pace_ms * 1_000_000, self._booked_ns - SECOND_NS) - now_ns
         if wait_ns > 0:
             if not seat.is_due:
                 seat.is_due = True
-                ctx.wake(seat.market, wait_ns)
+                ctx.wake(market, wait_ns)
             return
         seat.quoted_ns, seat.is_due = now_ns, False
-        top = self._top(ctx, seat, orders)
+        top = others(window, seat.source, orders)
         why = unquotable(top, self.params.max_spread)
         if why:
             self._freeze(ctx, seat, why)
             return
         seat.frozen = ""
-        facts, market = ctx.reference, seat.market
+        facts, shape = ctx.reference, _shape(self.params, ctx.limits, seat.source, seat.detector.at(now_ns).regime)
         wanted = quotes(
-            top, self._shape(ctx, seat), ctx.account.position(market),
+            top, shape, ctx.account.position(market),
             terms=facts.fees(market, now_ns), ranges=facts.ranges(market), now_ns=now_ns,
         )  # fmt: skip
         for side, quote in zip(_SIDES, wanted, strict=True):
@@ -292,7 +287,7 @@ class MarketMaker(Strategy):
         """Pull what rests, and say why if it was quoted."""
         was_quoted = not seat.frozen
         seat.frozen, seat.is_due = why, False
-        self._pull(ctx, seat.market)
+        _pull(ctx, seat.market)
         if was_quoted:
             self._tell(ctx, seat)
 
@@ -303,16 +298,6 @@ class MarketMaker(Strategy):
             return
         seat.told, seat.told_ns = seat.frozen, ctx.now_ns
         ctx.say(f"quotes pulled: {seat.frozen}" if seat.frozen else "quoting", seat.market)
-
-    def _shape(self, ctx: Context, seat: Quoted) -> Shape:
-        params, limits = self.params, ctx.limits
-        half_spread = params.half_spread
-        if seat.source == "rest":
-            half_spread *= 2
-        elif seat.detector.at(ctx.now_ns).regime in (Regime.VOLATILE, Regime.TRENDING):
-            half_spread = half_spread * params.volatile_pct // 100
-        size, most = min(params.size, limits.order), min(params.max_position, limits.market)
-        return Shape(half_spread, params.edge, params.skew, size, most)
 
     def _have(self, ctx: Context, seat: Quoted, side: BookSide, quote: Quote) -> None:
         """Have this quote rest on a side: leave, renew, amend, place or cancel."""
@@ -342,27 +327,39 @@ class MarketMaker(Strategy):
     def _book_write(self, now_ns: int) -> None:
         self._booked_ns = max(self._booked_ns, now_ns) + SECOND_NS // self.params.writes_per_s
 
-    def _pull(self, ctx: Context, market: str) -> None:
-        """Cancel what rests; what is in doubt because a cancel found nothing not at every look again."""
-        for order in ctx.account.orders(market):
-            is_asked = order.state is OrderState.UNKNOWN and ctx.now_ns - order.asked_ns < ANSWER_NS
-            if not order.wants_cancel and not is_asked:
-                ctx.cancel(order)
-
     def _pull_strays(self, ctx: Context) -> None:
         """Cancel orders in markets that are not quoted: left ones, and those of an earlier run."""
         for market in dict.fromkeys(order.market for order in ctx.account.orders()):
             if market not in self._seats:
-                self._pull(ctx, market)
+                _pull(ctx, market)
 
-    def _top(self, ctx: Context, seat: Quoted, orders: tuple[OwnOrder, ...]) -> Top:
-        """The best prices of others, by the source that is in use."""
-        window = ctx.market(seat.market)
-        if seat.source == "rest" and window.rest is not None:
-            bids: tuple[Level, ...] = tuple(reversed(window.rest.yes))
-            asks = tuple((DOLLAR - price, size) for price, size in reversed(window.rest.no))
-        else:
-            bids, asks = window.depth(LEVELS)
-        bid = without_own(bids, own_sizes(orders, BookSide.BID)) or (None, 0)
-        ask = without_own(asks, own_sizes(orders, BookSide.ASK)) or (None, 0)
-        return Top(*bid, *ask)
+
+def _listen(ctx: Context, seat: Quoted) -> None:
+    """Tell the detector what changes of the best prices do not: whether the market is fit, that its connection lives,
+    and the prices of a book that was there before it was looked at."""
+    now_ns, market = ctx.now_ns, seat.market
+    flaw, heard_ns = ctx.flaw(market), ctx.heard_ns(market)
+    is_active = ctx.reference.is_open(market, now_ns)
+    seat.detector.on_status(now_ns, trusted=flaw != "untrusted", active=is_active)
+    if not flaw and heard_ns > seat.heard_ns:
+        seat.heard_ns, window = heard_ns, ctx.market(market)
+        seat.detector.on_prices(now_ns, window.bid, window.ask)
+
+
+def _shape(params: MakerParams, limits: RiskLimits, source: str, regime: Regime) -> Shape:
+    """How to quote now: wider by REST, and where prices move much; never more than the run's limits allow."""
+    half_spread = params.half_spread
+    if source == "rest":
+        half_spread *= 2
+    elif regime in (Regime.VOLATILE, Regime.TRENDING):
+        half_spread = half_spread * params.volatile_pct // 100
+    size, most = min(params.size, limits.order), min(params.max_position, limits.market)
+    return Shape(half_spread, params.edge, params.skew, size, most)
+
+
+def _pull(ctx: Context, market: str) -> None:
+    """Cancel what rests; what is in doubt because a cancel found nothing not at every look again."""
+    for order in ctx.account.orders(market):
+        is_asked = order.state is OrderState.UNKNOWN and ctx.now_ns - order.asked_ns < ANSWER_NS
+        if not order.wants_cancel and not is_asked:
+            ctx.cancel(order)

@@ -93,11 +93,14 @@ def quotes(
     fair -= shape.skew * max(-shape.most, min(position, shape.most)) // shape.most
     fair = max(1, min(fair, DOLLAR - 1))
 
+    half = max(shape.half_spread, 1)  # else both could be the fair price, and trade with one another
+
     def earns(price: int) -> bool:
+        """Whether a fill there is worth the fee and the edge."""
         return abs(price - fair) >= fee_per_contract(terms, price, now_ns) + shape.edge
 
-    bid = _outward(ranges, min(fair - shape.half_spread, top.ask - 1), earns, at_or_below, -1)
-    ask = _outward(ranges, max(fair + shape.half_spread, top.bid + 1), earns, at_or_above, 1)
+    bid = _outward(ranges, min(fair - half, top.ask - 1), earns, at_or_below, -1)
+    ask = _outward(ranges, max(fair + half, top.bid + 1), earns, at_or_above, 1)
     bid_size = min(shape.size, shape.most - position)
     ask_size = min(shape.size, shape.most + position)
     return (

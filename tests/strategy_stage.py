@@ -50,8 +50,8 @@ class Stage:
 
     rest_s: how long a request takes to its answer; frame_s: how long a frame is on its way. down: no request arrives
     anywhere. lost: of these (method, path below the prefix) the answer is lost, though the exchange did what was asked.
-    muted: markets of which no frame is sent. hung: connections bring nothing, not even pings. drops: frames that are
-    lost on the way. asked: every request that left.
+    refuses: of these it is a 400. muted: markets of which no frame is sent. hung: connections bring nothing, not even
+    pings. drops: frames that are lost on the way. asked: every request that left.
     reconnect_s: how long a lost connection stays away.
     """
 
@@ -78,6 +78,7 @@ class Stage:
         self.rest_s, self.frame_s, self.reconnect_s = 0.05, 0.0, 1.0
         self.down = self.hung = False
         self.lost: Callable[[str, str], bool] = lambda _method, _path: False
+        self.refuses: Callable[[str, str], bool] = lambda _method, _path: False
         self.drops: Callable[[bytes], bool] = lambda _frame: False
         self.muted: dict[str, None] = {}
         self.asked: list[Asked] = []
@@ -97,8 +98,11 @@ class Stage:
         """The tape."""
         return self.run.records
 
-    def start(self, *, limits: RiskLimits | None = None, **terms: Any) -> None:
-        """Begin a session as a live run does: connect, ask for the account, and go. terms: see RunTerms."""
+    def start(self, *, limits: RiskLimits | None = None, adopted: tuple[str, ...] = (), **terms: Any) -> None:
+        """Begin a session as a live run does: connect, ask for the account, and go.
+
+        adopted: client_order_ids of orders that rest and are taken over. terms: see RunTerms.
+        """
         self._step(self.run.begin(RunTerms(limits=limits or RiskLimits(), **terms)))
         self._beat()
         self._ping()
@@ -107,7 +111,7 @@ class Stage:
             self.ask(path)
         self.ask("/portfolio/orders", status="resting", limit=1_000)
         self.wait(0.5)
-        self.control(GO)
+        self.control(GO, *adopted)
         self.wait()
 
     def wait(self, seconds: float = 0.0) -> None:
@@ -222,6 +226,8 @@ class Stage:
         self.asked.append(request)
         if self.down:
             return UNANSWERED
+        if self.refuses(request.method, request.path):
+            return RestAnswer(400, b'{"error":{"code":"invalid_order","message":"refused by the test"}}')
         answer = self.venue.rest(rest_request(request, self._account))
         self._publish()
         return UNANSWERED if self.lost(request.method, request.path) else answer
