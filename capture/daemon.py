@@ -305,8 +305,9 @@ class Daemon:
             for line in (*writer.recovery.actions, *writer.recovery.problems):
                 note(f"recovery: {line}")
         how = "new tape" if writer.recovery is None else "going on with the tape"
+        markets = f"{len(found):,} markets" if self._companion is None else "the markets that strategies ask for"
         note(
-            f"recording {options.environment.name} into {options.tape} ({how}): {len(found):,} markets, "
+            f"recording {options.environment.name} into {options.tape} ({how}): {markets}, "
             f"channels {', '.join(options.channels)}"
         )
 

@@ -222,7 +222,7 @@ def final_line(status: DaemonStatus) -> str:
     return printable(
         f"stopped after {format_span(status.up_s)}: {_count(status.frames, 'frame')} of "
         f"{_count(status.markets, 'market')} in {status.tape}, {_count(status.gaps, 'gap')}"
-        + (f"; {trading_words(status.trading)}" if status.trading else "")
+        + (f"; {trading_words(msgspec.structs.replace(status.trading, health=''))}" if status.trading else "")
         + (f"; {status.why}" if status.why else "")
     )
 

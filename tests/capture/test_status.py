@@ -164,3 +164,8 @@ def test_positions_fills_and_trouble_are_news_and_moving_money_every_ten_seconds
     later = msgspec.structs.replace(before, at_ns=before.at_ns + 10 * 10**9)
     assert not is_news(before, later)
     assert is_news(before, msgspec.structs.replace(later, trading=moved))
+
+
+def test_the_last_line_tells_what_is_held_and_not_that_nothing_is_placed_any_more() -> None:
+    line = final_line(status(trading=trading(orders=0, health="not started")))
+    assert line.endswith("; today -$4.85  0 orders  3 fills  holds M1 -5, M2 +12.5")

@@ -13,7 +13,7 @@ from writing import ENOSPC, FaultyDisk, session
 
 from capture.tape.writer import TapeWriter
 from capture.trading.fold import StrategyFold
-from core.actions import GO, Decision, Done, Outcome, Place, RunTerms, StrategySpec
+from core.actions import GO, Cancel, Decision, Done, Outcome, Place, RunTerms, StrategySpec
 from core.engine import Engine
 from core.host import Host
 from core.records import Control, Kind, encode_payload
@@ -52,7 +52,7 @@ class Folded:
             subscribe=self.subscribed.append, woke=lambda wake_ns, *_: self.woke.append(wake_ns), say=self.said.append,
         )  # fmt: skip
         self.fold.start()
-        until(lambda: self.fold.status().stepped >= 0 or self.fold.failed, "the session")
+        until(lambda: progress_on(path) or self.fold.failed, "the session")
 
     def go(self) -> None:
         seq = self.writer.append(Kind.CONTROL, encode_payload(Control(GO)))
@@ -88,6 +88,18 @@ def test_a_decision_that_the_disk_refuses_is_not_acted_upon_and_told_later(tmp_p
     assert [t for t in folded.hands.taken if isinstance(t[0].action, Place)] == []
     assert [d for d in decisions_on(folded.path) if isinstance(d.action, Place)] == []
     assert {(o.done, o.code) for o in outcomes_on(folded.path)} == {(Done.REFUSED, "not_on_tape")}
+
+
+def test_a_cancel_is_carried_out_though_the_disk_refuses_its_decision(tmp_path: Path) -> None:
+    folded = Folded(tmp_path / "tape", deed="late-cancel")
+    folded.go()
+    number = next(d.number for d in decisions_on(folded.path) if isinstance(d.action, Place))
+    folded.writer.append(Kind.OUTCOME, encode_payload(Outcome(number, Done.DONE, 201, order_id="x", remaining=100)))
+    folded.disk.always["write"] = ENOSPC  # the strategy is busy for longer than it takes to say so
+    until(lambda: any(isinstance(taken.action, Cancel) for taken, _ in folded.hands.taken), "the cancel")
+    folded.disk.always.clear()
+    folded.end()
+    assert not any(isinstance(decision.action, Cancel) for decision in decisions_on(folded.path))
 
 
 def test_at_the_end_progress_says_that_everything_was_stepped(tmp_path: Path) -> None:
