@@ -37,13 +37,16 @@ class Desk(Protocol):
 
     now_ns: int
     terms: RunTerms
-    selected: tuple[str, ...]
     reference: Reference
     order_life_ns: int
 
     @property
     def health(self) -> Health:
         """What concerns all markets at once."""
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The markets that a strategy has chosen."""
 
     def window(self, market: str) -> Window:
         """Sight of a market."""

@@ -5,21 +5,13 @@ where records come from nor what is done with decisions. A SESSION begins everyt
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.actions import (
     GO,
     HOLD,
-    Action,
-    Amend,
-    Cancel,
-    Decision,
-    Fetch,
-    Place,
     Progress,
     RunTerms,
-    Select,
     StrategySpec,
     Subscribe,
     Unsubscribe,
@@ -29,6 +21,7 @@ from core.actions import (
 )
 from core.changes import Change, ChangeKind
 from core.context import Account, Context
+from core.decider import Decider, Reaction
 from core.dice import Dice
 from core.engine import Engine, Step
 from core.fetched import read as read_answer
@@ -37,12 +30,12 @@ from core.health import Health
 from core.inquiry import News
 from core.lookout import BEATS, Lookout
 from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
-from core.records import Control, Fault, Kind, Record, decode_control, decode_rest, decode_session
+from core.records import Control, Kind, Record, decode_control, decode_rest, decode_session
 from core.reference import Reference
 from core.seats import Run, Seat, Seats, directly
 from core.strategy import Strategy
 from core.times import SECOND_NS
-from core.trading import Trading, client_order_id
+from core.trading import Trading
 from core.window import Window
 
 Load = Callable[[StrategySpec], Strategy]
@@ -53,19 +46,10 @@ _HEARD_ON: Final = (STALL, MUTE, "asleep", "disk_full", "sync_failed", "write_fa
 """Gaps after whose end the same subscriptions go on."""
 
 
-@dataclass(slots=True)
-class Reaction:
-    """What a record led to: decisions in order, and strategies that failed."""
-
-    decisions: list[Decision] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-
 class Host:
     """Runs the strategies that each SESSION names. load: makes a strategy; what it raises ends the fold.
 
-    run: calls a hook; raises: exceptions that come through it and are not the strategy's failure. health: see there.
-    selected: markets that a strategy has chosen. decisions: how many were taken in this session.
+    run: calls a hook; raises: exceptions that come through it and are not the strategy's failure.
     """
 
     def __init__(
@@ -85,23 +69,28 @@ class Host:
         self.reference = Reference(store)
         self.trading = Trading(terms, store, self.now_ns)
         self._lookout = Lookout(self.engine, self.reference, self.trading)
-        self.selected: tuple[str, ...] = ()
-        self.decisions = 0
-        self._nonce = nonce
-        self._fetches: dict[str, tuple[Seat, str]] = {}  # those without an answer, by the why of their RestCall
         self._tops: dict[str, tuple[int | None, int, int | None, int]] = {}
-        self._reaction = Reaction()
-        self._cause = -1
         self._seats = Seats(self._run, self._raises, lambda seat: self.trading.pull(seat.name))
+        self._decider = Decider(nonce, self._seats, self.trading, self._lookout, self._news)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
-            ctx = Context(self, number, self._decide_for, account, Dice(seed * 1_000_003 + number))
+            ctx = Context(self, number, self._decider.ask, account, Dice(seed * 1_000_003 + number))
             self._seats.add(Seat(number, spec.name, self._load(spec), ctx))
 
     @property
     def health(self) -> Health:
         """What concerns all markets at once."""
         return self._lookout.health
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The markets that a strategy has chosen, best first."""
+        return self._decider.selected
+
+    @property
+    def decisions(self) -> int:
+        """How many decisions were taken in this session."""
+        return self._decider.decisions
 
     @property
     def next_wake_ns(self) -> int:
@@ -127,7 +116,7 @@ class Host:
 
     def next_id(self) -> str:
         """The client_order_id of the next decision."""
-        return client_order_id(self._nonce, self.decisions + 1)
+        return self._decider.next_id()
 
     def wake(self, seat: int, name: str, at_ns: int) -> None:
         """Set a timer of a strategy."""
@@ -136,8 +125,7 @@ class Host:
     def react(self, record: Record, step: Step) -> Reaction:
         """Take in the next record, which the engine has just stepped."""
         self.now_ns = step.now_ns
-        reaction = self._reaction = Reaction()
-        self._cause = record.seq
+        reaction = self._decider.begin(record.seq, self.now_ns)
         kind = record.kind
         if kind in _OWN:
             return reaction
@@ -165,7 +153,7 @@ class Host:
         for news in over:
             self._news(news)
         for action in asked:
-            self._decide(None, action)
+            self._decider.decide(None, action)
         if self._seats.faults:
             reaction.faults += self._seats.faults
             self._seats.faults.clear()
@@ -175,46 +163,6 @@ class Host:
         session = decode_session(record.payload)
         terms = terms_of(session)
         self._begin(RunTerms() if terms is None else terms, session.uuid.replace("-", ""), session.seed)
-
-    def _decide_for(self, seat: int, action: Action) -> str:
-        """A strategy asks for something."""
-        if isinstance(action, Cancel):  # asked for as part of the upkeep at the end of this record
-            self.trading.ledger.want_cancel(action.client_order_id)
-            return ""
-        return self._decide(self._seats.seats[seat], action)
-
-    def _decide(self, seat: Seat | None, action: Action) -> str:
-        """A decision is taken; why it is refused, "" = it is not."""
-        name = "" if seat is None else seat.name
-        refused = self._refuse(seat, action) if isinstance(action, Place | Amend) else ""
-        number = self.decisions = self.decisions + 1
-        decisions = self._reaction.decisions
-        decisions.append(Decision(number, self._cause, len(decisions), name, action, refused))
-        if refused:
-            return refused
-        if isinstance(action, Place | Amend | Cancel):
-            order = self.trading.ledger.asked(number, action, name, self.now_ns)
-            if isinstance(action, Cancel):
-                self._news(News(order=order))
-        elif isinstance(action, Fetch) and seat is not None:
-            self._fetches[f"decision {number}"] = seat, action.path
-        elif isinstance(action, Select):
-            self.selected = action.markets
-            self._seats.tell("on_selected", action.markets, but=seat)
-        return ""
-
-    def _refuse(self, seat: Seat | None, action: Place | Amend) -> str:
-        if not self.trading.is_started:
-            return "not started"
-        if seat is None or seat.failed:
-            return "the strategy has failed"
-        if action.count <= 0 or not 0 < action.price < 10_000:
-            return f"no order: {action.count} at {action.price}"
-        if isinstance(action, Amend):
-            order = self.trading.ledger.get(action.client_order_id)
-            if order is None or not order.is_live or order.asked or order.wants_cancel:
-                return "nothing to amend, or something else is under way"
-        return self.health.halted or self.trading.risk.refuse(action)
 
     def _message(self, step: Step) -> None:
         message, change = step.message, step.change
@@ -255,7 +203,7 @@ class Host:
         fetched = read_answer(decode_rest(record.payload), self.now_ns)
         if fetched is None:
             return
-        self._fetches.pop(fetched.why, None)
+        self._decider.answered(fetched.why)
         self.reference.take(fetched)
         for news in self.trading.answer(fetched):
             self._news(news)
@@ -265,9 +213,7 @@ class Host:
         outcome = decode_outcome(record.payload)
         for news in self.trading.outcome(outcome):
             self._news(news)
-        seat, path = self._fetches.pop(f"decision {outcome.decision}", (None, ""))
-        if seat is not None:  # refused, failed, or answered by what nobody here can read
-            self._seats.call(seat, "on_failed", path)
+        self._decider.concluded(outcome.decision)
 
     def _control(self, control: Control) -> None:
         if control.action == GO:

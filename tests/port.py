@@ -12,7 +12,8 @@ from core.actions import GO, Action, BookSide, Decision, Done, Fetch, Outcome, P
 from core.context import Context
 from core.engine import Engine
 from core.fetched import Fetched
-from core.host import Host, Reaction
+from core.decider import Reaction
+from core.host import Host
 from core.messages.types import BookSnapshot, Fill, Level, Message, Side, Subscribed
 from core.records import Closed, Control, Heartbeat, Kind, Opened, Record, RestCall, Session, encode_payload
 from core.strategy import Strategy
