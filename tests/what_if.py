@@ -141,7 +141,8 @@ class WhatIf:
         step = self.engine.step(record)
         if record.kind == Kind.SESSION:
             self._beat_ns = self.engine.now_ns + SECOND_NS
-        event = self._paper.saw(step, self.engine)
+        self._paper.saw(step, self.engine)
+        event = self._paper.events()
         reaction = self.host.react(record, step)
         assert not reaction.faults, f"{self.name}: {reaction.faults}"
         if event is not None:

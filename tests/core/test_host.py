@@ -314,7 +314,7 @@ def test_a_fetch_that_comes_to_nothing_is_told_to_who_asked() -> None:
     run.answer("/markets", {"markets": [], "cursor": ""}, why=f"decision {number}")
     run.outcome(number)
     assert ("on_rest", "/markets") in second.heard
-    assert not run.host._fetches
+    assert sum(heard[0] == "on_failed" for heard in first.heard) == 1
 
 
 def test_a_gap_is_told_when_health_shows_it() -> None:
