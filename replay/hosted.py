@@ -16,8 +16,8 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import GO, RunTerms, StrategySpec, Tick
-from core.engine import Step
 from core.decider import Reaction
+from core.engine import Step
 from core.host import Host
 from core.records import Control, Kind, Record, decode_session, encode_payload
 from core.seats import Run, directly

@@ -13,9 +13,9 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import Decision, Progress, StrategySpec, decode_decision, decode_progress, terms_of
+from core.decider import Reaction
 from core.desks import OUTAGES
 from core.engine import Step
-from core.decider import Reaction
 from core.orders import OwnOrder
 from core.records import Fault, Kind, Record, Session, decode_gap, decode_session
 from replay import progress as report

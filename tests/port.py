@@ -10,9 +10,9 @@ import msgspec
 
 from core.actions import GO, Action, BookSide, Decision, Done, Fetch, Outcome, Place, RunTerms, StrategySpec, Tick
 from core.context import Context
+from core.decider import Reaction
 from core.engine import Engine
 from core.fetched import Fetched
-from core.decider import Reaction
 from core.host import Host
 from core.messages.types import BookSnapshot, Fill, Level, Message, Side, Subscribed
 from core.records import Closed, Control, Heartbeat, Kind, Opened, Record, RestCall, Session, encode_payload

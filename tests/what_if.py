@@ -60,7 +60,7 @@ class WhatIf:
         self._heard_ns = 0
         self.facts = facts_of(name)
         self._terms = RunTerms(tuple(cast.spec for cast in casts), self.limits, paper=NAME, paper_cash=10_000_000_000)
-        self._paper = PaperVenue(self._terms.order_life_s)
+        self._paper = PaperVenue()
         self._seq = 0
         self._beat_ns = 0
         self._last: Record | None = None
