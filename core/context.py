@@ -22,6 +22,7 @@ from core.actions import (
 from core.dice import Dice
 from core.health import Health
 from core.holdings import Holding
+from core.lookout import Lookout
 from core.orders import OwnOrder
 from core.reference import Reference
 from core.times import SECOND_NS
@@ -37,6 +38,7 @@ class Desk(Protocol):
 
     now_ns: int
     terms: RunTerms
+    lookout: Lookout
     reference: Reference
     order_life_ns: int
 
@@ -53,9 +55,6 @@ class Desk(Protocol):
 
     def flaw(self, market: str) -> str:
         """Why a market's book is not to be acted upon."""
-
-    def heard_ns(self, market: str) -> int:
-        """When the connection of a market's book last brought anything."""
 
     def next_id(self) -> str:
         """The client_order_id of the next decision."""
@@ -157,7 +156,7 @@ class Context:
     def heard_ns(self, market: str) -> int:
         """When the connection of a market's book last brought anything, pings included (up to a second old); 0 = it is
         silent, or nobody's."""
-        return self._host.heard_ns(market)
+        return self._host.lookout.heard_ns(self._host.window(market))
 
     def place(
         self, market: str, side: BookSide, price: int, count: int, *, post_only: bool = True, ioc: bool = False,

@@ -68,10 +68,10 @@ class Host:
         self.order_life_ns = terms.order_life_s * SECOND_NS
         self.reference = Reference(store)
         self.trading = Trading(terms, store, self.now_ns)
-        self._lookout = Lookout(self.engine, self.reference, self.trading)
+        self.lookout = Lookout(self.engine, self.reference, self.trading)
         self._tops: dict[str, tuple[int | None, int, int | None, int]] = {}
         self._seats = Seats(self._run, self._raises, lambda seat: self.trading.pull(seat.name))
-        self._decider = Decider(nonce, self._seats, self.trading, self._lookout, self._news)
+        self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._news)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._decider.ask, account, Dice(seed * 1_000_003 + number))
@@ -80,7 +80,7 @@ class Host:
     @property
     def health(self) -> Health:
         """What concerns all markets at once."""
-        return self._lookout.health
+        return self.lookout.health
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -108,11 +108,7 @@ class Host:
 
     def flaw(self, market: str) -> str:
         """Why a market's book is not to be acted upon now, "" = it is."""
-        return self._lookout.flaw(self.window(market))
-
-    def heard_ns(self, market: str) -> int:
-        """When the connection of a market's book last brought anything; 0 = it is silent, or nobody's."""
-        return self._lookout.heard_ns(self.window(market))
+        return self.lookout.flaw(self.window(market))
 
     def next_id(self) -> str:
         """The client_order_id of the next decision."""
@@ -251,7 +247,7 @@ class Host:
     def _look(self, kind: int) -> None:
         """See whether connection, exchange or limits are other than before; costly, so not at every frame."""
         before = self.health
-        self._lookout.look(kind, self.now_ns)
+        self.lookout.look(kind, self.now_ns)
         if self.health != before:
             if self.health.halted and not before.halted:
                 self.trading.pull()

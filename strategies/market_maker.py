@@ -112,9 +112,8 @@ class MarketMaker(Strategy):
         return Regime.FROZEN if seat is None else seat.detector.at(now_ns).regime
 
     def on_start(self, ctx: Context) -> None:
-        """Quote what is to be quoted, and cancel what rests elsewhere."""
+        """Quote what is to be quoted; the first beat cancels what rests elsewhere."""
         self._choose(ctx, self.params.markets or ctx.selected)
-        self._pull_strays(ctx)
         ctx.wake(BEAT, BEAT_NS)
 
     def on_selected(self, ctx: Context, markets: tuple[str, ...]) -> None:

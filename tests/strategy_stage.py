@@ -50,9 +50,8 @@ class Stage:
 
     rest_s: how long a request takes to its answer; frame_s: how long a frame is on its way. down: no request arrives
     anywhere. lost: of these (method, path below the prefix) the answer is lost, though the exchange did what was asked.
-    refuses: of these it is a 400. muted: markets of which no frame is sent. hung: connections bring nothing, not even
-    pings. drops: frames that are lost on the way. asked: every request that left.
-    reconnect_s: how long a lost connection stays away.
+    refuses: of these it is a 400. muted: markets of which no frame is sent. hung: connections bring nothing at all.
+    drops: frames lost on the way. asked: every request that left. reconnect_s: how long a lost connection stays away.
     """
 
     def __init__(
