@@ -3,6 +3,7 @@
 Knows where text goes: answers to stdout, progress and complaints to stderr. Must not know what a command does.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ TIMES = "Unix ns, 2026-08-11T00:16:45Z, '2026-08-10 20:16:45 ET' or end; no zone
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help=f"Where to begin: {TIMES}.")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where to stop, that instant included.")]
 Markets = Annotated[list[str] | None, typer.Option("--market", "-m", metavar="MARKET", help="Only this; repeatable.")]
+
+
+_PLAIN_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
 
 
 def stop(code: int, sentence: str) -> NoReturn:
@@ -71,3 +75,13 @@ def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
     if from_ns is not None and to_ns is not None and from_ns > to_ns:
         raise typer.BadParameter(f"--from {format_time(from_ns)} is later than --to {format_time(to_ns)}")
     return from_ns, to_ns
+
+
+def seconds_of(text: str) -> float:
+    """A span as people write it: 90, 90s, 10m, 2h, 1d."""
+    from replay.when import parse_duration
+
+    try:
+        return parse_duration(text + "s" if _PLAIN_SECONDS.fullmatch(text) else text) / 1e9
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -6,14 +6,13 @@ commands, so that `--help` is quick.
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapedeck_console import answer, stop
+from tapedeck_console import answer, seconds_of, stop
 
 if TYPE_CHECKING:
     from capture.daemon import CaptureOptions
@@ -21,18 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_PLAIN_SECONDS = re.compile(r"\d{1,9}")
 _STDOUT = 1
-
-
-def _seconds(text: str) -> float:
-    """A span as people write it: 90, 90s, 10m, 2h, 1d."""
-    from replay.when import parse_duration
-
-    try:
-        return parse_duration(text + "s" if _PLAIN_SECONDS.fullmatch(text) else text) / 1e9
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 Environment = Annotated[
@@ -57,7 +45,7 @@ Channels = Annotated[
 Connections = Annotated[int, typer.Option("--connections", min=1, max=50, help="Split the markets over so many.")]
 For = Annotated[
     float | None,
-    typer.Option("--for", "--seconds", metavar="SPAN", parser=_seconds, help="Stop after 90s, 10m, 2h or 1d."),
+    typer.Option("--for", "--seconds", metavar="SPAN", parser=seconds_of, help="Stop after 90s, 10m, 2h or 1d."),
 ]
 MaxTries = Annotated[
     int, typer.Option("--max-tries", min=0, help="Give up after so many failed tries to connect; 0 = never.")

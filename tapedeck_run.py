@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tapedeck_console import answer, stop
+from tapedeck_console import answer, seconds_of, stop
 
 if TYPE_CHECKING:
     from capture.daemon import CaptureOptions, Daemon
@@ -109,7 +109,9 @@ MaxDayLoss = Annotated[float, typer.Option("--max-day-loss", min=0.01, help="Dol
 MaxMarkets = Annotated[int, typer.Option("--max-markets", min=1, help="Markets with orders or a position.")]
 OrderLife = Annotated[int, typer.Option("--order-life", min=5, max=3_600, help="Seconds an order lives unrenewed.")]
 MaxLag = Annotated[int, typer.Option("--max-lag-ms", min=10, help="An order older than its cause by this is not sent.")]
-For = Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=0.1, help="Stop after so long.")]
+For = Annotated[
+    float | None, typer.Option("--for", metavar="SPAN", parser=seconds_of, help="Stop after 90s, 10m, 2h or 1d.")
+]
 CaFile = Annotated[Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust these authorities instead.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON objects, one a line, instead of text.")]
 

@@ -214,7 +214,7 @@ class Host:
     def _control(self, control: Control) -> None:
         if control.action == GO:
             is_first = not self.trading.has_begun
-            self.trading.begin(control.markets, self._seats.seats[0].name, self.now_ns)
+            self.trading.begin(control.markets, self._seats.heir, self.now_ns)
             self._look(Kind.CONTROL)
             if is_first:
                 self._seats.tell("on_start")

@@ -66,6 +66,11 @@ class Seats:
         """When the next timer is due by the tape's time, 0 = there is none."""
         return min((at_ns for seat in self.seats for at_ns in seat.timers.values()), default=0)
 
+    @property
+    def heir(self) -> str:
+        """The strategy that orders of earlier sessions go to: the first one that listens to orders, or the first."""
+        return next((seat.name for seat in self.seats if "on_order" in seat.hooks), self.seats[0].name)
+
     def named(self, name: str) -> Seat | None:
         """The strategy of this name."""
         return next((seat for seat in self.seats if seat.name == name), None)

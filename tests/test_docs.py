@@ -53,7 +53,7 @@ def run(command: list[str | Path], place: Path, env: dict[str, str]) -> str:
 
 def shortened(text: str) -> str:
     """The same commands, which record for a shorter time."""
-    for said, done in (("--for 5s", "--for 2s"), ("--for 8", "--for 3"), ("--seconds 3", "--seconds 1.5")):
+    for said, done in (("--for 5s", "--for 2s"), ("--for 8s", "--for 3s"), ("--seconds 3", "--seconds 1.5")):
         text = text.replace(said, done)
     return text
 
