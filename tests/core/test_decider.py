@@ -1,6 +1,6 @@
 """Decisions are numbered, name their cause, are refused with a reason; a cancel is kept until it can be asked for."""
 
-from port import Puppet, Run, place, rest, started
+from port import Listener, Puppet, Run, place, rest, started
 
 from core.actions import BookSide, Cancel, Say, Select
 from core.context import Context
@@ -76,3 +76,22 @@ def test_an_order_that_is_being_cancelled_is_not_amended() -> None:
         assert ctx.place("M", BookSide.ASK, 6_000, 100)
 
     assert [type(decision.action).__name__ for decision in run.do(both).decisions] == ["Place", "Cancel"]
+
+
+def test_orders_of_earlier_sessions_go_to_the_strategy_that_listens_to_orders() -> None:
+    run = Run(Puppet(), Listener())
+    run.answer(
+        "/portfolio/orders?status=resting&limit=1000",
+        {
+            "orders": [
+                {
+                    "order_id": "o", "client_order_id": "td-earlier-1", "ticker": "M", "status": "resting",
+                    "outcome_side": "yes", "yes_price_dollars": "0.4000", "remaining_count_fp": "1.00",
+                    "initial_count_fp": "1.00", "fill_count_fp": "0.00",
+                }
+            ],
+            "cursor": "",
+        },
+    )  # fmt: skip
+    run.go("td-earlier-1")
+    assert [(order.strategy, order.remaining) for order in run.host.trading.ledger.live()] == [("b", 100)]

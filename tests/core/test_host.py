@@ -383,22 +383,3 @@ def test_an_answer_that_nobody_can_read_is_told_as_none() -> None:
     assert not [heard for heard in listener.heard if heard[0] == "on_failed"]
     run.outcome(number)
     assert [heard for heard in listener.heard if heard[0] == "on_failed"] == [("on_failed", "/markets")]
-
-
-def test_orders_of_earlier_sessions_go_to_the_strategy_that_listens_to_orders() -> None:
-    run = Run(Puppet(), Listener())
-    run.answer(
-        "/portfolio/orders?status=resting&limit=1000",
-        {
-            "orders": [
-                {
-                    "order_id": "o", "client_order_id": "td-earlier-1", "ticker": "M", "status": "resting",
-                    "outcome_side": "yes", "yes_price_dollars": "0.4000", "remaining_count_fp": "1.00",
-                    "initial_count_fp": "1.00", "fill_count_fp": "0.00",
-                }
-            ],
-            "cursor": "",
-        },
-    )  # fmt: skip
-    run.go("td-earlier-1")
-    assert [(order.strategy, order.remaining) for order in run.host.trading.ledger.live()] == [("b", 100)]
