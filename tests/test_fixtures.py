@@ -13,6 +13,8 @@ from capture.tape.verify import verify
 from core.state import STATE_VERSION
 from replay import Player, open_tape
 from replay.exporter import export_jsonl
+from replay.parity import judge
+from replay.run import Span, run
 from replay.summary import summarize
 
 FIXTURES: Final = Path(__file__).resolve().parents[1] / "data" / "fixtures"
@@ -77,9 +79,16 @@ def test_a_fixture_replays_as_it_did(name: str, path: str, tape: Path) -> None:
     player = Player(open_tape(tape), path)
     player.advance()
     assert (player.engine.counts.records, player.engine.counts.frames) == (expected.records, expected.frames)
-    assert player.decision_digest() == expected.decision_digest
+    assert run(open_tape(tape), path, Span()).decision_digest == expected.decision_digest
     is_of_now = expected.state_version == STATE_VERSION
     assert player.state_digest() == (expected.state_digest if is_of_now else LATER_STATES[name])
+
+
+@pytest.mark.parametrize(("name", "path"), [("run-1", "bytes"), ("run-1", "columns")])
+def test_a_recorded_run_still_decides_as_it_did(path: str, tape: Path) -> None:
+    found = judge(open_tape(tape), path)
+    assert found.equal, found.first_difference
+    assert (found.decisions, found.sessions, found.unjudged, found.notes) == (78, 1, 0, ())
 
 
 @EACH
