@@ -18,6 +18,7 @@ from capture.discovery import Discovery, Found
 from capture.facts import DOUBT_S, Due, Facts, Subject
 from capture.following import Journal
 from capture.inbox import Inbox, News
+from capture.link import Appender
 from capture.roster import Listed, Roster
 from capture.tape.errors import TapeError
 from core.errors import AuthError, ExchangeError
@@ -48,13 +49,6 @@ class Chore(Protocol):
         """Do what is due."""
 
 
-class Appends(Protocol):
-    """What takes records: the tape's writer."""
-
-    def append(self, kind: int, payload: bytes, connection: int = 0) -> int:
-        """The record's seq; raises TapeError."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What the keeper works with. want: takes the markets to be subscribed. wall_ns: the wall clock (Unix ns)."""
@@ -62,7 +56,7 @@ class Hands:
     catalogue: Catalogue
     answers: AnswerLog
     inbox: Inbox
-    writer: Appends
+    writer: Appender
     want: Callable[[tuple[str, ...]], None]
     wall_ns: Callable[[], int] = time.time_ns
     lost_books: Chore | None = None

@@ -5,8 +5,9 @@ Knows the monotonic clock and how it stands to the tape's time. Must not know wh
 
 import threading
 import time
-from typing import Final, Protocol
+from typing import Final
 
+from capture.link import Appender
 from capture.tape.errors import TapeError
 from core.actions import Tick
 from core.records import Kind, encode_payload
@@ -16,17 +17,10 @@ AGAIN_S: Final = 0.5
 """How soon a tick that the disk refused is tried again."""
 
 
-class Appends(Protocol):
-    """What takes records."""
-
-    def append(self, kind: int, payload: bytes, connection: int = 0) -> int:
-        """The record's seq; raises TapeError."""
-
-
 class Alarm:
     """One thread. A timer makes one TICK: the next is only made when the strategies have stepped the one before."""
 
-    def __init__(self, writer: Appends) -> None:
+    def __init__(self, writer: Appender) -> None:
         self._writer = writer
         self._changed = threading.Condition()
         self._wake_ns = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from capture.link import Appender
 from capture.tape.errors import TapeError
 from capture.tape.follow import Follower
 from core.actions import Amend, Decision, Done, Fetch, PaperEvent, Place, Say, Select, Subscribe, Unsubscribe
@@ -36,13 +37,6 @@ HUNG_S: Final = 1.0
 
 UNRECORDED: Final = "not_on_tape"
 """The code of what was not carried out because the decision could not be put on the tape."""
-
-
-class Appends(Protocol):
-    """What takes records."""
-
-    def append(self, kind: int, payload: bytes, connection: int = 0) -> int:
-        """The record's seq; raises TapeError."""
 
 
 class Acts(Protocol):
@@ -97,7 +91,7 @@ class StrategyFold:
     """
 
     def __init__(
-        self, follower: Follower, host: Host, writer: Appends, hands: Acts, *, paper: PaperVenue | None,
+        self, follower: Follower, host: Host, writer: Appender, hands: Acts, *, paper: PaperVenue | None,
         subscribe: Callable[[tuple[str, ...]], None], woke: Callable[[int, int, int, int], None],
         say: Callable[[str], None],
     ) -> None:  # fmt: skip

@@ -12,9 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, PriorityQueue
-from typing import Final, Protocol
+from typing import Final
 
 from capture.account_api import AccountApi, NewOrder
+from capture.link import Appender
 from capture.rest import STALE
 from capture.tape.errors import TapeError
 from core.actions import Action, Amend, Cancel, Decision, Done, Fetch, Outcome, Place
@@ -35,18 +36,11 @@ _LATER: Final = (408, 425)
 _END: Final = 9
 
 
-class Appends(Protocol):
-    """What takes records."""
-
-    def append(self, kind: int, payload: bytes, connection: int = 0) -> int:
-        """The record's seq; raises TapeError."""
-
-
 class Hands:
     """Threads that carry out decisions. under_way: how many were taken and are not done. refused_stale: orders."""
 
     def __init__(
-        self, account: AccountApi, writer: Appends, *, max_lag_ns: int, mono_ns: Callable[[], int] = time.monotonic_ns
+        self, account: AccountApi, writer: Appender, *, max_lag_ns: int, mono_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self.refused_stale = 0
         self._account = account
