@@ -17,7 +17,7 @@ from core.records import Kind
 from replay import Player
 from replay.player import PATHS
 
-pytestmark = [pytest.mark.integration, needs_tapes]
+pytestmark = pytest.mark.integration
 
 EACH = pytest.mark.parametrize("name", but_the_longest(sorted(RECORDINGS)))
 
@@ -79,11 +79,13 @@ def check_books(name: str, path: str, stops: int) -> None:
                 assert list(view.no) == sorted(view.no)
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "path"), but_the_longest(WAYS))
 def test_books_are_those_of_a_plain_reader(name: str, path: str) -> None:
     check_books(name, path, 300)
 
 
+@needs_tapes
 @EACH
 def test_nothing_is_rejected_but_what_comes_before_the_first_snapshot(name: str) -> None:
     met: set[str] = set()
@@ -96,6 +98,7 @@ def test_nothing_is_rejected_but_what_comes_before_the_first_snapshot(name: str)
             met.add(market)
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "share"), [("btc15m/short-30s", 0.004), ("btc15m/outage-22s", 0.258)])
 def test_prices_off_the_cent_keep_levels_of_their_own(name: str, share: float) -> None:
     off_cent = total = 0
@@ -110,6 +113,7 @@ def test_prices_off_the_cent_keep_levels_of_their_own(name: str, share: float) -
     assert any(price % 100 for price in prices)
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_every_trade_pairs_with_its_deltas(name: str) -> None:
     """Deltas of the same instant at the complementary price, on the side opposite the taker, cover its count."""
@@ -128,6 +132,7 @@ def test_every_trade_pairs_with_its_deltas(name: str) -> None:
     assert uncovered == {}
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "path"), but_the_longest(way for way in WAYS if way[0] in GOLD))
 def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str) -> None:
     volume: dict[str, int] = defaultdict(int)
@@ -152,6 +157,7 @@ def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str)
         assert [trade.trade_id for trade in view.trades] == seen[market][-len(view.trades) :]
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_the_best_prices_ring_is_the_books_history(name: str) -> None:
     player = Player(tape_of(name), "columns")
@@ -168,6 +174,7 @@ def test_the_best_prices_ring_is_the_books_history(name: str) -> None:
     assert ring == [best[1:] for best in history][-len(ring) :]
 
 
+@needs_tapes
 def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None:
     player = Player(tape_of("btc15m/outage-22s"), "columns")
     told = []
@@ -179,6 +186,7 @@ def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None
     assert told == [kept, lost, kept, kept, lost, ["45 False", "00 True"]]
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_a_closed_market_ends_empty_and_trusted(name: str) -> None:
     """At its close the exchange sends a snapshot without either side, which empties the book."""

@@ -28,7 +28,7 @@ from replay.run import Span, compare
 from replay.summary import Info, summarize
 from replay.synthetic import Plan, write_recording
 
-pytestmark = [pytest.mark.integration, needs_tapes]
+pytestmark = pytest.mark.integration
 
 EACH = pytest.mark.parametrize("name", but_the_longest(sorted(RECORDINGS)))
 SECOND = 1_000_000_000
@@ -45,6 +45,7 @@ def plain_frames(name: str) -> list[bytes]:
 # ------------------------------------------------------------------ what came in is there
 
 
+@needs_tapes
 @EACH
 def test_every_frame_is_there_byte_for_byte_in_order(name: str) -> None:
     frames = [record.payload for record in tape_of(name).records() if record.kind == Kind.FRAME]
@@ -52,6 +53,7 @@ def test_every_frame_is_there_byte_for_byte_in_order(name: str) -> None:
     assert len(frames) == RECORDINGS[name].frames
 
 
+@needs_tapes
 @EACH
 def test_counts_are_those_of_the_source_and_nothing_is_malformed(name: str) -> None:
     info = info_of(name)
@@ -65,6 +67,7 @@ def test_counts_are_those_of_the_source_and_nothing_is_malformed(name: str) -> N
     assert info.filtered is RECORDINGS[name].filtered
 
 
+@needs_tapes
 @EACH
 def test_it_verifies_deeply(name: str) -> None:
     report = verify(tape_of(name).path, deep=True)
@@ -72,6 +75,7 @@ def test_it_verifies_deeply(name: str) -> None:
     assert report.ended == "clean_stop"
 
 
+@needs_tapes
 @pytest.mark.parametrize(
     "name", but_the_longest(sorted({*RECORDINGS} - {*SMALL}))
 )  # there the fixed cost of a Parquet file shows
@@ -80,6 +84,7 @@ def test_it_takes_less_room_than_the_packed_recording(name: str) -> None:
     assert held < sum(file.stat().st_size for file in files_of(name)) / 2
 
 
+@needs_tapes
 @EACH
 def test_an_export_gives_the_lines_back(name: str, tmp_path: Path) -> None:
     export_jsonl(tape_of(name), tmp_path / "again")
@@ -90,16 +95,19 @@ def test_an_export_gives_the_lines_back(name: str, tmp_path: Path) -> None:
 # ------------------------------------------------------------------ what the numbering and the clock show
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", [*BTC, *SMALL])
 def test_contiguous_recordings_have_no_sequence_gap(name: str) -> None:
     assert [gap for gap in info_of(name).gaps if gap["reason"] == "sequence"] == []
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_a_filtered_recording_claims_no_sequence_gap(name: str) -> None:
     assert [gap for gap in info_of(name).gaps if gap["reason"] == "sequence"] == []
 
 
+@needs_tapes
 def test_the_outage_shows_as_three_connections_two_reconnects_and_two_silences() -> None:
     info = info_of("btc15m/outage-22s")
     assert info.connections == 3
@@ -117,6 +125,7 @@ def test_the_outage_shows_as_three_connections_two_reconnects_and_two_silences()
     assert info.gaps[0]["at_ns"] == info.silences[0].at_ns
 
 
+@needs_tapes
 def test_the_reconnect_of_a_filtered_recording_is_found_by_its_numbering() -> None:
     info = info_of("gold15m/102030-30")
     assert [gap["reason"] for gap in info.gaps] == ["reconnect"]
@@ -128,6 +137,7 @@ def test_the_reconnect_of_a_filtered_recording_is_found_by_its_numbering() -> No
 # ------------------------------------------------------------------ one state, whatever the way
 
 
+@needs_tapes
 @EACH
 def test_both_paths_give_the_same_state_throughout(name: str) -> None:
     comparison = compare(tape_of(name), Span(), every=16_384)
@@ -135,6 +145,7 @@ def test_both_paths_give_the_same_state_throughout(name: str) -> None:
     assert comparison.by_columns.frames == RECORDINGS[name].frames
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", ["gold15m/101900-00", "btc15m/short-30s"])
 def test_every_checkpoint_and_every_segment_size_lead_to_the_same_state(name: str, tmp_path: Path) -> None:
     expected = digest(tape_of(name))
@@ -163,6 +174,7 @@ def digest(tape: Tape) -> str:
     return player.state_digest()
 
 
+@needs_tapes
 @pytest.mark.parametrize("path", PATHS)
 def test_messages_are_those_of_the_frames(path: str) -> None:
     tape = tape_of("btc15m/short-30s")
@@ -228,11 +240,13 @@ def check_random_losses(name: str, count: int) -> None:
             raise
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "count"), [("btc15m/short-30s", 60), ("btc15m/outage-22s", 2)])
 def test_a_lost_frame_is_one_gap_at_its_place(name: str, count: int) -> None:
     check_random_losses(name, count)
 
 
+@needs_tapes
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_two_hundred_lost_frames_are_one_gap_each() -> None:
