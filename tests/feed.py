@@ -49,6 +49,40 @@ class Feed:
         }
         return self.take("trade", sid=2, trade_id=trade_id, ts=1795435201, **values)
 
+    def fill(self, trade_id: str = "t1") -> Change | Rejected | None:
+        """Take a fill of ours."""
+        return self.take(
+            "fill",
+            sid=4,
+            trade_id=trade_id,
+            order_id="o1",
+            is_taker=False,
+            side="no",
+            yes_price_dollars="0.4400",
+            count_fp="5.00",
+            fee_cost="0.000000",
+            action="buy",
+            ts=1795435210,
+            post_position_fp="-5.00",
+            outcome_side="no",
+            book_side="ask",
+        )
+
+    def order(self, status: str, filled: str = "0.00") -> Change | Rejected | None:
+        """Take what became of our order o1."""
+        return self.take(
+            "user_order",
+            sid=6,
+            ticker=MARKET,
+            order_id="o1",
+            status=status,
+            outcome_side="no",
+            yes_price_dollars="0.4400",
+            initial_count_fp="5.00",
+            fill_count_fp=filled,
+            remaining_count_fp="5.00",
+        )
+
     @property
     def view(self) -> Any:
         """The market as it is now."""
