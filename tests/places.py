@@ -63,8 +63,9 @@ def kalshi() -> Place:
 class Recording:
     """What a deck records at a place."""
 
-    def __init__(self, place: Place, deck: Deck, path: Path, markets: tuple[str, ...]) -> None:
-        self.place, self.deck, self.path, self.markets = place, deck, path, markets
+    def __init__(self, place: Place, deck: Deck, writer: TapeWriter, path: Path, markets: tuple[str, ...]) -> None:
+        self.place, self.deck, self.writer = place, deck, writer
+        self.path, self.markets = path, markets
 
     def records(self, kind: Kind) -> list[Record]:
         """Of a kind, as the tape has them now."""
@@ -81,6 +82,6 @@ def recording(root: Path, place: Place, markets: Sequence[str], **options: Any) 
         try:
             deck.want(markets)
             deck.start()
-            yield Recording(place, deck, root / "tape", tuple(markets))
+            yield Recording(place, deck, writer, root / "tape", tuple(markets))
         finally:
             deck.stop()

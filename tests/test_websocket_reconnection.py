@@ -1,19 +1,32 @@
 """Lost connections, lost frames, late frames: recorded sessions, and what a fault makes of them, through the engine."""
 
+import json
 import random
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import pytest
 from deck import BTC, GOLD, MS, OUTAGE, SECOND, SHORT, Deck, Told, begun, delta, gold_files, snapshot, subscribed, told
+from exchange_venue import MARKETS
+from live import live, until
+from places import local, recording
+from refused_link import refused
 from removal import check_removed, gaps_of, removable, run, without
 from tapes import needs_tapes
 
+from capture.answer_log import AnswerLog
+from capture.api import Api
+from capture.link import LinkState
+from capture.lost_books import LostBooks
+from capture.rest import RestClient
 from core.changes import Rejected
 from core.engine import Step
 from core.messages import BookSnapshot, ErrorReply, Trade, Unsubscribed
 from core.records import Coverage, Kind, Opened, Record, encode_payload
 from core.state import digest, dump, load
+from replay.exchange.local import LocalExchange
+from replay.exchange.sandbox import SandboxOptions, SandboxVenue
 
 # ------------------------------------------------------------------ as recorded
 
@@ -325,3 +338,63 @@ def test_unsubscribing_and_subscribing_again_is_no_gap_and_late_frames_are_dead(
     assert gaps_of(steps) == []
     assert deck.engine.counts.rejected == {"dead_subscription": 1}
     assert deck.trusted()
+
+
+# ------------------------------------------------------------------ live: waits, giving up, subscribing anew, REST
+
+
+def test_waits_double_up_to_a_minute_and_the_connection_comes_when_it_is_let_in(tmp_path: Path) -> None:
+    with refused(tmp_path, 8) as (link, dice):
+        until(lambda: link.status.state is LinkState.UP, "the connection")
+        assert dice.ceilings == [1, 2, 4, 8, 16, 32, 60, 60]
+        assert (link.status.tries, link.status.connected) == (8, 1)
+
+
+def test_after_the_most_tries_it_gives_up_and_says_why(tmp_path: Path) -> None:
+    with refused(tmp_path, 8, max_tries=3) as (link, dice):
+        until(lambda: link.status.state is LinkState.GAVE_UP, "giving up")
+        assert (link.status.tries, link.status.connected, len(dice.ceilings)) == (3, 0, 3)
+        assert "503" in link.status.last_error
+
+
+def test_while_away_health_is_down_and_what_was_known_stays_then_all_is_subscribed_to_anew(tmp_path: Path) -> None:
+    with live(tmp_path) as found:
+        found.say("trade", MARKETS[1], 3)
+        until(lambda: len(found.deck.view(MARKETS[1]).trades) == 3, "the trades")
+        known = found.deck.view(MARKETS[1])
+        found.inject("http@upgrade,status=503,retry=1")
+        found.inject("close@now,code=1001")
+        until(lambda: not found.deck.status().healthy, "the fall of health")
+        until(lambda: not found.deck.view(MARKETS[1]).trusted, "the loss of trust")
+        away = found.deck.view(MARKETS[1])
+        assert (away.yes, away.trades, away.ticker) == (known.yes, known.trades, known.ticker)
+        found.say("delta", MARKETS[1])  # nobody hears of it
+        found.wait_right()
+        found.wait_healthy()
+        back = found.deck.view(MARKETS[1])
+        assert back.trades[:3] == known.trades and back.owner is not None and back.owner[0] == 2
+        sent = [(record.connection, json.loads(record.payload)) for record in found.kinds(Kind.SENT)]
+        asked = [[c["params"] for n, c in sent if (n, c["cmd"]) == (number, "subscribe")] for number in (1, 2)]
+        assert asked[0] == asked[1] and len(asked[0]) == 3
+
+
+def test_a_book_that_the_new_connection_does_not_bring_is_fetched_by_rest_and_stays_untrusted(tmp_path: Path) -> None:
+    with LocalExchange(SandboxVenue(SandboxOptions(markets=2, rate=0, seed=3))) as exchange:
+        there, answers = local(exchange), AnswerLog()
+        market = next(found.ticker for found in there.api().markets(status="open", mve_filter="exclude"))
+        with recording(tmp_path, there, [market], channels=("orderbook_delta",), ack_wait_s=60.0) as found:
+            until(lambda: found.deck.view(market).trusted, "the book")
+            answers.attach(found.writer)
+            books = LostBooks(Api(RestClient(there.environment, there.credentials, answers)), found.deck.read)
+            exchange.control("inject", fault="stall@commands=1,session=2")
+            exchange.control("inject", fault="reset@now")
+            until(lambda: found.deck.status().slots[0].link.connection == 2, "the second connection")
+            until(lambda: not found.deck.view(market).trusted, "the loss of trust")
+            books.round()
+            books.round()
+            until(lambda: found.deck.view(market).rest, "the book by REST")
+            view = found.deck.view(market)
+            assert view.rest is not None and (view.rest.yes, view.rest.no) == (view.yes, view.no)
+            assert books.asked == 1 and not view.trusted
+            exchange.control("clear")
+            until(lambda: found.deck.view(market).trusted, "the book by the socket")
