@@ -1,4 +1,4 @@
-"""A link whose exchange refuses it so often as the test says."""
+"""A link alone, and an exchange that refuses it or lets go of it as the test says."""
 
 import contextlib
 import time
@@ -31,9 +31,9 @@ class Dice:
 
 
 @contextlib.contextmanager
-def refused(root: Path, times: int, max_tries: int = 0) -> Iterator[tuple[Link, Dice]]:
-    """A link to an exchange that refuses it so often; its waits are as short as the dice allow."""
-    with LocalExchange(ScriptedVenue(), ServerOptions(faults=(f"http@upgrade,status=503,times={times}",))) as exchange:
+def refused(root: Path, fault: str, max_tries: int = 0) -> Iterator[tuple[Link, Dice]]:
+    """A link to an exchange that errs like this; its waits are as short as the dice allow."""
+    with LocalExchange(ScriptedVenue(), ServerOptions(faults=(fault,))) as exchange:
         keys, dice = Credentials.load(exchange.environ()), Dice()
 
         def sign() -> dict[str, str]:

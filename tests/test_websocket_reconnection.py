@@ -344,14 +344,14 @@ def test_unsubscribing_and_subscribing_again_is_no_gap_and_late_frames_are_dead(
 
 
 def test_waits_double_up_to_a_minute_and_the_connection_comes_when_it_is_let_in(tmp_path: Path) -> None:
-    with refused(tmp_path, 8) as (link, dice):
+    with refused(tmp_path, "http@upgrade,status=503,times=8") as (link, dice):
         until(lambda: link.status.state is LinkState.UP, "the connection")
         assert dice.ceilings == [1, 2, 4, 8, 16, 32, 60, 60]
         assert (link.status.tries, link.status.connected) == (8, 1)
 
 
 def test_after_the_most_tries_it_gives_up_and_says_why(tmp_path: Path) -> None:
-    with refused(tmp_path, 8, max_tries=3) as (link, dice):
+    with refused(tmp_path, "http@upgrade,status=503,times=8", max_tries=3) as (link, dice):
         until(lambda: link.status.state is LinkState.GAVE_UP, "giving up")
         assert (link.status.tries, link.status.connected, len(dice.ceilings)) == (3, 0, 3)
         assert "503" in link.status.last_error
