@@ -272,9 +272,8 @@ def test_a_stale_market_is_known_as_such_the_scanner_turns_to_rest_and_the_maker
     assert reasons(stage)[quiet] == "stale"
     stage.down = False
     stage.muted.clear()
-    stage.trade(40)
-    stage.wait(20)
-    assert {*told_by(stage).values()} == {"ws"} and "stale" not in reasons(stage).values()
+    stage.until(lambda: told_by(stage).get(quiet) == "ws", "the socket's figures")
+    stage.until(lambda: reasons(stage)[quiet] != "stale", "the socket's book")
 
 
 def test_many_readers_see_whole_books_only_while_frames_are_written(tmp_path: Path) -> None:
