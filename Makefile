@@ -13,6 +13,9 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What `make test` leaves out. Plain pytest runs the live tests too, which are skipped without credentials.
+DEFAULT := not (live or slow or soak or performance)
+
 # Extra arguments: make test ARGS="-k book", make demo ARGS="--json".
 ARGS ?=
 
@@ -20,7 +23,7 @@ ARGS ?=
 CLIENTS_PYTHON ?= $(shell for name in python3.13 python3.12 python3.14 python3 $(HOME)/.pyenv/versions/*/bin/python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help install clients hard runs demo test test-unit test-integration test-slow test-lowest lint format bench wheel clean
+.PHONY: help install clients hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -30,17 +33,20 @@ install: $(READY) ## make .venv and install Tapedeck into it
 demo: $(READY) ## a small recording made, imported, verified and replayed; no account, no network
 	@$(BIN)/tapedeck demo $(ARGS)
 
-test: $(READY) ## every test but the slow ones
-	$(BIN)/python -m pytest -n auto $(ARGS)
+test: $(READY) ## every test but the slow ones and those that need your key
+	$(BIN)/python -m pytest -n auto -m "$(DEFAULT)" $(ARGS)
 
 test-unit: $(READY) ## only the tests that stay inside one package and one process
-	$(BIN)/python -m pytest -n auto -m "not (integration or live or slow or soak or performance)" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not integration and $(DEFAULT)" $(ARGS)
 
 test-integration: $(READY) ## only the tests across packages and processes
-	$(BIN)/python -m pytest -n auto -m "integration and not (live or slow or soak or performance)" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "integration and $(DEFAULT)" $(ARGS)
 
 test-slow: $(READY) ## the tests that take minutes: damage everywhere, kills at random instants, work at scale
 	$(BIN)/python -m pytest -n auto -m "slow or performance" --timeout=3600 $(ARGS)
+
+test-live: $(READY) ## connects to the exchange of KALSHI_ENV (demo by default) with your key, and places no order
+	$(BIN)/python -m pytest -m live tests/test_websocket_integration.py $(ARGS)
 
 hard: $(READY) ## 50 kills at random instants under load, and a day's frames in minutes on one processor, with their figures
 	$(BIN)/python -m pytest -n 0 -s -m slow --timeout=3600 tests/test_capture_kills.py tests/test_capture_limits.py $(ARGS)
@@ -60,7 +66,7 @@ test-lowest: ## every test but the slow ones, with the oldest versions that pypr
 		[print(need.replace('>=', '==')) for need in sum(project['optional-dependencies'].values(), project['dependencies'])]" \
 		> .venv-lowest/lowest.txt
 	PIP_CONSTRAINT=.venv-lowest/lowest.txt .venv-lowest/bin/python -m pip install --quiet --editable '.[fast,test]'
-	.venv-lowest/bin/python -m pytest -n auto $(ARGS)
+	.venv-lowest/bin/python -m pytest -n auto -m "$(DEFAULT)" $(ARGS)
 
 lint: $(READY) ## formatting, lint and strict types
 	$(BIN)/ruff format --check .

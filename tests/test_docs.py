@@ -29,6 +29,8 @@ DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 _MARKED: Final = re.compile(r"^<!-- run -->\n```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROW: Final = re.compile(r"^\| `tapedeck ([a-z-]+)([^`]*)`", re.MULTILINE)
+_CRITERION: Final = re.compile(r"^\| (\d+)\. [^|]+ \| (.+) \|$", re.MULTILINE)
+_NAMED: Final = re.compile(r"`(tests/\w+\.py)::(test_\w+)`")
 _LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
@@ -133,3 +135,39 @@ def test_decisions_are_numbered_without_a_hole() -> None:
 def test_the_readmes_make_targets_exist() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= set(targets)
+
+
+# ------------------------------------------------------------------ the ten success criteria
+
+
+def marks_of(path: Path, name: str) -> set[str] | None:
+    """What marks a test, its module's marks included, those of single cases left out; None = there is no such test."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    named = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == name]
+    given = [n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "pytestmark"]
+    plain = [mark for node in named for mark in node.decorator_list if not isinstance(mark, ast.Call)]
+    texts = " ".join(map(ast.unparse, [*plain, *given]))
+    return set(re.findall(r"pytest\.mark\.\w+|needs_\w+", texts)) if named else None
+
+
+def test_every_success_criterion_has_tests_that_there_are_and_that_always_run() -> None:
+    rows = _CRITERION.findall(README.partition("### The ten success criteria")[2])
+    assert [int(number) for number, _ in rows] == list(range(1, 11))
+    for number, cell in rows:
+        tests = _NAMED.findall(cell)
+        assert 2 <= len(tests) <= 4 and len(tests) == cell.count("::"), f"criterion {number}"
+        for file, name in tests:
+            marks = marks_of(ROOT / file, name)
+            assert marks is not None, f"criterion {number}: {file} has no {name}"
+            assert marks <= {"pytest.mark.integration"}, (
+                f"criterion {number}: {name} is {marks} and does not always run"
+            )
+
+
+def test_make_leaves_live_tests_out_and_plain_pytest_does_not() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "DEFAULT := not (live or slow or soak or performance)" in makefile
+    runs = re.findall(r"-m pytest -n auto(.*)", makefile)
+    assert [run for run in runs if "$(DEFAULT)" not in run and '-m "slow or' not in run] == []
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    assert options["addopts"][-2:] == ["-m", "not slow and not soak and not performance"]

@@ -1,69 +1,22 @@
 """What a user of MarketStateStore relies on: frames as the exchange sends them in, frozen views out."""
 
 import random
+import threading
 from collections import Counter
-from itertools import count
 from typing import Any
 
 import pytest
 from deck import BTC, GOLD, GOLD_WINDOWS, OUTAGE, SECOND, SHORT, begun, gold_files, told
+from feed import MARKET, NOW_NS, Feed
 from tapes import but_the_longest, needs_tapes
-from wire import frame
 
 from core.gaps import Gap
 from core.health import is_stale
 from core.lifecycle import Phase
-from core.messages import BookDelta, BookSnapshot, Malformed, Side, Ticker, Trade, decode
+from core.messages import BookDelta, BookSnapshot, Side, Ticker, Trade
 from core.records import Coverage
 from core.store import Change, ChangeKind, MarketStateStore, Rejected
 from core.views import MarketView
-
-MARKET = "KXDEMO-26NOV23-T50"
-NOW_NS = 1_795_435_201 * SECOND
-
-
-class Feed:
-    """A store that is fed frames of one connection, one a millisecond."""
-
-    def __init__(self, *, yes_price: bool = False) -> None:
-        self.store = MarketStateStore()
-        self._yes_price = yes_price
-        self._times = count(NOW_NS, 1_000_000)
-
-    def take(self, kind: str, sid: int = 1, seq: int | None = None, **msg: Any) -> Change | Rejected | None:
-        """What the store says to a frame with these members of `msg`."""
-        head = {"sid": sid} | ({} if seq is None else {"seq": seq})
-        message = decode(frame(kind, {"market_ticker": MARKET} | msg, **head))
-        assert not isinstance(message, Malformed), message
-        return self.store.apply(message, next(self._times), connection=1, yes_price=self._yes_price)
-
-    def snapshot(self, seq: int = 1, **msg: Any) -> Change | Rejected | None:
-        """Take a snapshot, by default with two bids a side."""
-        sides = {
-            "yes_dollars_fp": [["0.4100", "10.00"], ["0.4200", "13.50"]],
-            "no_dollars_fp": [["0.5500", "20.00"], ["0.5600", "17.00"]],
-        }
-        return self.take("orderbook_snapshot", seq=seq, **(msg or sides))
-
-    def delta(self, seq: int, price: str, change: str, side: str = "yes") -> Change | Rejected | None:
-        """Take a delta."""
-        return self.take("orderbook_delta", seq=seq, price_dollars=price, delta_fp=change, side=side)
-
-    def trade(self, trade_id: str, price: str, size: str, taker: str = "yes") -> Change | Rejected | None:
-        """Take a trade."""
-        values: dict[str, Any] = {
-            "yes_price_dollars": price,
-            "count_fp": size,
-            "taker_side": taker,
-            "taker_outcome_side": taker,
-        }
-        return self.take("trade", sid=2, trade_id=trade_id, ts=1795435201, **values)
-
-    @property
-    def view(self) -> Any:
-        """The market as it is now."""
-        return self.store.view(MARKET)
-
 
 # ------------------------------------------------------------------ books
 
@@ -266,54 +219,83 @@ def test_a_markets_life_is_followed() -> None:
     assert life.close_ns == 1_795_507_200 * SECOND
 
 
-def fill(feed: Feed, trade_id: str = "t1") -> Change | Rejected | None:
-    return feed.take(
-        "fill",
-        sid=4,
-        trade_id=trade_id,
-        order_id="o1",
-        is_taker=False,
-        side="no",
-        yes_price_dollars="0.4400",
-        count_fp="5.00",
-        fee_cost="0.000000",
-        action="buy",
-        ts=1795435210,
-        post_position_fp="-5.00",
-        outcome_side="no",
-        book_side="ask",
-    )
-
-
-def order(feed: Feed, status: str, filled: str = "0.00") -> Change | Rejected | None:
-    return feed.take(
-        "user_order",
-        sid=6,
-        ticker=MARKET,
-        order_id="o1",
-        status=status,
-        outcome_side="no",
-        yes_price_dollars="0.4400",
-        initial_count_fp="5.00",
-        fill_count_fp=filled,
-        remaining_count_fp="5.00",
-    )
-
-
 def test_our_fills_orders_and_positions_are_kept() -> None:
     feed = Feed()
-    assert order(feed, "resting") == Change(MARKET, ChangeKind.ORDER)
+    assert feed.order("resting") == Change(MARKET, ChangeKind.ORDER)
     assert [working.order_id for working in feed.view.orders] == ["o1"]
-    assert fill(feed) == Change(MARKET, ChangeKind.FILL)
-    assert fill(feed) is Rejected.DUPLICATE_FILL
+    assert feed.fill() == Change(MARKET, ChangeKind.FILL)
+    assert feed.fill() is Rejected.DUPLICATE_FILL
     assert feed.view.position == -500
-    assert order(feed, "executed", "5.00") == Change(MARKET, ChangeKind.ORDER)
-    assert order(feed, "resting") is Rejected.FINISHED_ORDER
+    assert feed.order("executed", "5.00") == Change(MARKET, ChangeKind.ORDER)
+    assert feed.order("resting") is Rejected.FINISHED_ORDER
     assert feed.view.orders == ()
     position: dict[str, Any] = {"position_fp": "-7.00", "position_cost_dollars": "2.800000"}
     assert feed.take("market_position", sid=5, **position) == Change(MARKET, ChangeKind.POSITION)
     assert feed.view.position == -700
     assert feed.view.position_report.position_cost == 2_800_000
+
+
+def told_everything() -> Feed:
+    """A market of which everything that can be known is known."""
+    feed = Feed()
+    feed.snapshot()
+    feed.trade("t0", "0.4200", "2.00")
+    feed.take("ticker", sid=3, price_dollars="0.4300", yes_bid_dollars="0.4200", yes_ask_dollars="0.4400")
+    feed.take("market_lifecycle_v2", seq=1, event_type="activated", is_deactivated=False)
+    feed.order("resting")
+    feed.fill()
+    feed.take("market_position", sid=5, position_fp="-7.00", position_cost_dollars="2.800000")
+    feed.store.apply_rest_book(MARKET, ((4_700, 300),), ((4_800, 300),), NOW_NS)
+    return feed
+
+
+def test_nothing_that_a_view_holds_can_be_written_through() -> None:
+    feed = told_everything()
+    before = feed.view
+    parts = [getattr(before, name) for name in before.__struct_fields__]
+    held = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+    structs = [one for one in held if hasattr(one, "__struct_fields__")]
+    assert {type(one).__name__ for one in structs} == {
+        "RecentTrade", "PricePoint", "Ticker", "Lifecycle", "MarketPosition", "UserOrder", "Fill", "RestBook",
+    }  # fmt: skip
+    for struct in structs:
+        for name in struct.__struct_fields__:
+            with pytest.raises(AttributeError):
+                setattr(struct, name, 1)
+    assert not [part for part in parts if isinstance(part, list | dict | set)]
+    assert feed.view == before
+
+
+def test_price_points_are_bounded_too() -> None:
+    feed = Feed()
+    feed.snapshot(yes_dollars_fp=[["0.1000", "1.00"]])
+    for number in range(1_500):
+        feed.delta(2 + number, f"0.{1_001 + number:04}", "1.00")
+    prices = [point.yes_bid for point in feed.view.prices]
+    assert prices == [1_001 + number for number in range(1_500 - 1_024, 1_500)]
+
+
+def test_views_that_other_threads_hold_stay_as_they_were_while_the_owner_writes_on() -> None:
+    feed, held, wrong, done = told_everything(), list[Any](), list[Any](), threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            for size, view in tuple(held[-50:]):
+                if view.yes[-1] != (4_200, size) or view.last_trade.trade_id != view.trades[-1].trade_id:
+                    wrong.append((size, view))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(1_000):
+        feed.delta(2 + number, "0.4200", "1.00")
+        feed.trade(f"t{number + 1}", "0.4200", "1.00")
+        held.append((1_450 + 100 * number, feed.view))
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert len({view.yes[-1] for _, view in held}) == 1_000
 
 
 # ------------------------------------------------------------------ the real recordings

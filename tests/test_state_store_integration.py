@@ -1,23 +1,34 @@
-"""The state store on real recordings, held against books and trades folded plainly from the same JSON."""
+"""The state store on recordings, held against books and trades folded plainly from the same JSON; and its readers.
+
+Readers are the strategies, here with their fallback when a market goes stale, and threads of a live deck.
+"""
 
 import json
 import random
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from exchange_venue import MARKETS
+from fixture_tapes import fixture_tape
 from imported import GOLD, RECORDINGS, tape_of
+from live import Live, live
+from pair_stage import both, pair, reasons, resting, selected, told_by
 from tapes import but_the_longest, needs_tapes
 
 from core.changes import Change, Rejected
+from core.health import is_stale
 from core.messages import BookDelta, BookSnapshot, Trade
 from core.records import Kind
+from core.times import SECOND_NS
 from replay import Player
 from replay.player import PATHS
 
-pytestmark = [pytest.mark.integration, needs_tapes]
+pytestmark = pytest.mark.integration
 
 EACH = pytest.mark.parametrize("name", but_the_longest(sorted(RECORDINGS)))
 
@@ -79,11 +90,13 @@ def check_books(name: str, path: str, stops: int) -> None:
                 assert list(view.no) == sorted(view.no)
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "path"), but_the_longest(WAYS))
 def test_books_are_those_of_a_plain_reader(name: str, path: str) -> None:
     check_books(name, path, 300)
 
 
+@needs_tapes
 @EACH
 def test_nothing_is_rejected_but_what_comes_before_the_first_snapshot(name: str) -> None:
     met: set[str] = set()
@@ -96,6 +109,7 @@ def test_nothing_is_rejected_but_what_comes_before_the_first_snapshot(name: str)
             met.add(market)
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "share"), [("btc15m/short-30s", 0.004), ("btc15m/outage-22s", 0.258)])
 def test_prices_off_the_cent_keep_levels_of_their_own(name: str, share: float) -> None:
     off_cent = total = 0
@@ -110,6 +124,7 @@ def test_prices_off_the_cent_keep_levels_of_their_own(name: str, share: float) -
     assert any(price % 100 for price in prices)
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_every_trade_pairs_with_its_deltas(name: str) -> None:
     """Deltas of the same instant at the complementary price, on the side opposite the taker, cover its count."""
@@ -128,6 +143,7 @@ def test_every_trade_pairs_with_its_deltas(name: str) -> None:
     assert uncovered == {}
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "path"), but_the_longest(way for way in WAYS if way[0] in GOLD))
 def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str) -> None:
     volume: dict[str, int] = defaultdict(int)
@@ -152,6 +168,7 @@ def test_last_trade_volume_and_rings_agree_with_the_trades(name: str, path: str)
         assert [trade.trade_id for trade in view.trades] == seen[market][-len(view.trades) :]
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_the_best_prices_ring_is_the_books_history(name: str) -> None:
     player = Player(tape_of(name), "columns")
@@ -168,6 +185,7 @@ def test_the_best_prices_ring_is_the_books_history(name: str) -> None:
     assert ring == [best[1:] for best in history][-len(ring) :]
 
 
+@needs_tapes
 def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None:
     player = Player(tape_of("btc15m/outage-22s"), "columns")
     told = []
@@ -179,6 +197,7 @@ def test_trust_is_lost_in_the_outage_and_comes_back_with_each_snapshot() -> None
     assert told == [kept, lost, kept, kept, lost, ["45 False", "00 True"]]
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_a_closed_market_ends_empty_and_trusted(name: str) -> None:
     """At its close the exchange sends a snapshot without either side, which empties the book."""
@@ -187,3 +206,98 @@ def test_a_closed_market_ends_empty_and_trusted(name: str) -> None:
     (market,) = player.store.markets()
     view = player.store.view(market)
     assert (view.yes, view.no, view.trusted) == ((), (), True)
+
+
+# ------------------------------------------------------------------ without the real recordings: sessions of our own
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", ["imported-1", "sandbox-1", "hot-1"])
+def test_messages_of_a_recorded_session_make_the_books_and_trades_of_a_plain_reader(
+    name: str, path: str, tmp_path: Path
+) -> None:
+    player, books, traded = Player(fixture_tape(name, tmp_path), path), Plain(), defaultdict[str, int](int)
+    frames = [r for r in fixture_tape(name, tmp_path / "again").records() if r.kind == Kind.FRAME]
+    for number, record in enumerate(frames):
+        frame = json.loads(record.payload)
+        apply_plainly(books, frame)
+        if frame["type"] == "trade":
+            traded[frame["msg"]["market_ticker"]] += units(frame["msg"]["count_fp"], 100)
+        if number % 50 == 0 or record is frames[-1]:
+            player.advance(until_seq=record.seq)
+            for market, sides in books.items():
+                view = player.store.view(market)
+                assert (dict(view.yes), dict(view.no)) == (sides["yes"], sides["no"]), f"record {record.seq}"
+                assert view.traded_size == traded[market]
+    assert books and traded
+
+
+# ------------------------------------------------------------------ who reads it
+
+
+def test_scanner_and_market_maker_read_what_the_store_holds_and_cannot_write_to_it() -> None:
+    stage = both(pair())
+    store = stage.desks.engine.store
+    for _ in range(5):
+        stage.wait(1)
+        for quote in stage.run.strategy("scan").quotes(stage.now_ns):
+            view, window = store.view(quote.market), stage.window(quote.market)
+            best = view.yes_bid and view.yes_bid[0], view.yes_ask and view.yes_ask[0]
+            assert (quote.bid, quote.ask) == best == (window.bid, window.ask)
+            assert window.freeze() == view
+        for market in resting(stage):
+            assert reasons(stage)[market] == "" and store.view(market).trusted
+    held = store.view(selected(stage)[0])
+    with pytest.raises(AttributeError):
+        stage.window(held.market).bid = 1
+    with pytest.raises(AttributeError):
+        held.trusted = False  # type: ignore[misc]  # that is the point
+    stage.wait(5)
+    assert held != store.view(held.market)
+
+
+def test_a_stale_market_is_known_as_such_the_scanner_turns_to_rest_and_the_maker_stops_when_rest_is_mute_too() -> None:
+    chosen = selected(both(pair()))
+    stage = both(pair({"stale_s": "5", "rest_every_s": "2"}, {"stale_s": "8", "markets": chosen}))
+    quiet, *others = chosen
+    stage.muted[quiet] = None
+    stage.wait(10)
+    views = {market: stage.desks.engine.store.view(market) for market in (quiet, *others)}
+    assert [market for market, view in views.items() if is_stale(view, stage.now_ns, 5 * SECOND_NS)] == [quiet]
+    assert views[quiet].trusted, "nothing of it is known to be missing"
+    assert [market for market, source in told_by(stage).items() if source == "rest"] == [quiet]
+    assert reasons(stage)[quiet] == "", "REST shows the same book"
+    stage.down = True
+    stage.wait(12)
+    assert reasons(stage)[quiet] == "stale"
+    stage.down = False
+    stage.muted.clear()
+    stage.until(lambda: told_by(stage).get(quiet) == "ws", "the socket's figures")
+    stage.until(lambda: reasons(stage)[quiet] != "stale", "the socket's book")
+
+
+def test_many_readers_see_whole_books_only_while_frames_are_written(tmp_path: Path) -> None:
+    """The exchange tells a change by its clock, so that a book that is half written shows."""
+    wrong, seen, done = list[str](), set[int](), threading.Event()
+    market = MARKETS[0]
+
+    def read(found: Live) -> None:
+        newest = 0
+        while not done.is_set():
+            view = found.deck.view(market)
+            if view.yes != ((4_200, 1_000 + 100 * view.clock),) or view.clock < newest or not view.trusted:
+                wrong.append(repr(view))
+            newest = view.clock
+            seen.add(view.clock)
+
+    with live(tmp_path) as found:
+        readers = [threading.Thread(target=read, args=(found,)) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        for _ in range(15):
+            found.say("delta", market, 100)
+        found.wait_right()
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert wrong == [] and len(seen) > 3

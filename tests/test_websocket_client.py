@@ -6,26 +6,33 @@ replayed afterwards and must tell the same.
 
 import json
 import random
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from exchange_venue import MARKETS
 from live import QUICK, WRITER, Live, live, place, until
+from places import local, recording
 from writing import session
 
+from capture.account_api import AccountApi, NewOrder
 from capture.auth import Credentials
 from capture.deck import Deck, DeckOptions
 from capture.link import LinkState
+from capture.rest import RestClient
 from capture.tape.reader import Ended, Tape
 from capture.tape.writer import TapeWriter
 from core.desks import Desks
-from core.engine import Engine
+from core.engine import Engine, Step
 from core.lifecycle import Phase
-from core.records import Kind, decode_gap, decode_opened
+from core.records import Kind, Record, decode_gap, decode_opened
 from core.state import digest
 from replay.exchange.framing import TEXT
+from replay.exchange.local import LocalExchange
+from replay.exchange.sandbox import SandboxOptions, SandboxVenue
 
 pytestmark = pytest.mark.integration
 
@@ -232,3 +239,82 @@ def test_a_machine_that_slept_leaves_a_gap_and_new_connections(tmp_path: Path) -
         gaps = [decode_gap(record.payload) for record in found.kinds(Kind.GAP_CLOSE)]
         assert [gap.reason for gap in gaps] == ["asleep"]
         require_parity(found)
+
+
+def test_each_of_the_six_subscriptions_brings_its_messages_to_their_place(tmp_path: Path) -> None:
+    with LocalExchange(SandboxVenue(SandboxOptions(markets=2, rate=400, seed=3))) as exchange:
+        market = next(found.ticker for found in local(exchange).api().markets(status="open", mve_filter="exclude"))
+        with recording(tmp_path, local(exchange), [market]) as found:
+            deck = found.deck
+            until(lambda: deck.status().healthy and deck.view(market).no, "a book to trade against")
+            account = AccountApi(RestClient(found.place.environment, found.place.credentials, lambda _: None))
+            order = NewOrder(market=market, side="bid", price=9_900, count=100, client_order_id="mine")
+            account.create(msgspec.structs.replace(order, time_in_force="immediate_or_cancel"))
+            account.create(msgspec.structs.replace(order, price=100, client_order_id="rests"))
+            until(lambda: deck.view(market).fills and deck.view(market).orders, "the fill and the resting order")
+            until(lambda: deck.view(market).position == 100 and deck.view(market).position_report, "the position")
+            view = deck.view(market)
+            exchange.control("deactivate", market=market)
+            until(lambda: deck.view(market).lifecycle.phase is Phase.INACTIVE, "the lifecycle")
+            types = {json.loads(record.payload)["type"] for record in found.records(Kind.FRAME)}
+    assert types > {"orderbook_delta", "ticker", "trade", "fill", "user_order", "market_position"}
+    assert "market_lifecycle_v2" in types
+    assert view.ticker is not None and view.trades and view.yes
+    assert [(fill.count, fill.market) for fill in view.fills] == [(100, market)]
+    assert [own.client_order_id for own in view.orders] == ["rests"]
+    assert view.position_report is not None and view.position_report.position == 100
+
+
+def test_a_callback_that_hangs_holds_up_neither_the_reader_nor_the_books_and_misses_nothing(tmp_path: Path) -> None:
+    release, seen = threading.Event(), list[int]()
+
+    def hang(record: Record, _step: Step) -> None:
+        release.wait(60)
+        seen.append(record.seq)
+
+    with live(tmp_path, wait=False) as found:
+        found.deck.stop()
+        options = DeckOptions(**QUICK)
+        credentials = Credentials.load(found.exchange.environ())
+        deck = Deck(found.writer, place(found.exchange), credentials, options, on_step=hang)
+        found.deck = deck  # the one that is stopped at the end
+        deck.want(MARKETS)
+        deck.start()
+        found.wait_right()
+        found.say("delta", A, 2_000)
+        found.wait_right(A)
+        assert seen == []
+        release.set()
+        until(lambda: seen and seen[-1] > 2_000, "the callback")
+        deck.stop()
+    assert seen == list(range(len(seen)))
+
+
+def test_many_threads_may_ask_and_want_while_frames_come_and_no_thread_is_left(tmp_path: Path) -> None:
+    before, wrong, done = {*threading.enumerate()}, list[str](), threading.Event()
+
+    def ask(found: Live) -> None:
+        newest = 0
+        while not done.is_set():
+            view, status = found.deck.view(A), found.deck.status()
+            if (view.yes and view.yes[0][0] != 4_200) or view.heard_ns < newest or status.fatal:
+                wrong.append(repr((view, status)))
+            newest = view.heard_ns
+            found.deck.want(MARKETS)
+
+    with live(tmp_path) as found:
+        threads = [threading.Thread(target=ask, args=(found,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            found.say("delta", A, 100)
+            found.say("trade", B, 20)
+        found.wait_right()
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert [s.link.connected for s in found.deck.status().slots] == [1]
+        require_parity(found)
+        assert {"deck-fold"} < {thread.name for thread in threading.enumerate()}
+    until(lambda: {*threading.enumerate()} <= before, "the end of every thread")

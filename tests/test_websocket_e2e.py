@@ -1,4 +1,8 @@
-"""From a recording to answers by the program itself, as its users run it: one process a command, from another place."""
+"""From a recording to answers by the program itself, as its users run it: one process a command, from another place.
+
+Then from frames to orders: the Scanner selects, the Market Maker quotes, over lost connections and many markets, in
+every regime. Time there is the stage's. Whole live runs over real sockets are in tests/test_live_runs.py.
+"""
 
 import gzip
 import json
@@ -7,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +19,13 @@ import forked
 import pyarrow.parquet as pq
 import pytest
 from imported import RECORDINGS, files_of
+from pair_stage import Tug, both, pair, resting, selected, told_by, true_book
+from strategy_run import decided, replayed
 from tapes import needs_tapes
 
+from core.actions import Place
 from replay.synthetic import Plan, write_recording
+from strategies.regime import Regime
 
 pytestmark = pytest.mark.integration
 
@@ -211,3 +220,85 @@ def test_the_readers_of_a_closed_pipe_do_not_complain(desk: Desk) -> None:
     )
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------ Scanner and Market Maker, from frames to orders
+
+
+def test_what_the_scanner_selects_the_maker_quotes_and_what_it_drops_is_pulled() -> None:
+    casts = pair()
+    stage = both(casts)
+    chosen = selected(stage)
+    assert len(chosen) == 3 and {*resting(stage)} == {*chosen}
+    gone = chosen[0]
+    stage.act(lambda now_ns: stage.venue.engine.life.deactivate(gone, now_ns))
+    stage.wait(8)
+    assert gone not in selected(stage) and len(selected(stage)) == 3
+    assert {*resting(stage)} == {*selected(stage)}
+    assert {order.market for order in stage.run.actions(Place)} <= {*chosen, *selected(stage)}
+    assert replayed(stage.records, casts) == decided(stage.records)
+
+
+def test_over_a_disconnect_nothing_rests_and_afterwards_the_same_markets_are_quoted_again() -> None:
+    casts = pair(scan={"rest_every_s": "2"})
+    stage = both(casts)
+    before = selected(stage)
+    stage.reconnect_s = 8
+    stage.drop()
+    stage.wait(2)
+    placed = len(stage.run.actions(Place))
+    stage.wait(5)
+    assert resting(stage) == {} and len(stage.run.actions(Place)) == placed
+    assert {*told_by(stage).values()} == {"rest"}
+    stage.wait(8)
+    assert {*told_by(stage).values()} == {"ws"}
+    assert {*resting(stage)} == {*selected(stage)} == {*before}
+    assert max(resting(stage).values()) <= 2
+    assert replayed(stage.records, casts) == decided(stage.records)
+
+
+def test_two_hundred_markets_are_watched_twenty_quoted_and_a_reconnect_makes_every_book_right_again() -> None:
+    casts = pair(scan={"series": "", "top": "20"}, make={"writes_per_s": "40"})
+    stage = both(casts, markets=200, rate=100, busy_steps=2_000)
+    stage.drop()
+    stage.wait(8)
+    stage.venue.machine.options = replace(stage.venue.machine.options, rate=0)  # what was sent last arrives
+    stage.wait(2)
+    watched = [market for market in stage.venue.markets() if stage.window(market).connection > 0]
+    assert len(watched) >= 190
+    for market in watched:
+        view = stage.desks.engine.store.view(market)
+        assert view.trusted
+        assert (dict(view.yes), dict(view.no)) == true_book(stage, market)
+    assert len(selected(stage)) == 20
+    assert {*resting(stage)} <= {*selected(stage)} and len(resting(stage)) >= 15
+    assert replayed(stage.records, casts) == decided(stage.records)
+
+
+def test_a_market_that_calms_trends_and_shakes_is_told_apart_and_quoted_accordingly() -> None:
+    tug = Tug(half_spread=300, max_position=100_000)
+    tug.stage.wait(70)
+    assert tug.regime() is Regime.QUIET
+    quiet = tug.spread()
+    for turn in range(14):
+        tug.move(4_000 + 60 * turn, 4_400 + 60 * turn)
+        tug.stage.wait(5)
+    assert tug.regime() is Regime.TRENDING
+    for turn in range(24):
+        tug.move(*((4_000, 4_400) if turn % 2 else (4_450, 4_850)))
+        tug.stage.wait(5)
+    assert tug.regime() is Regime.VOLATILE
+    tug.stage.wait(3)
+    assert tug.spread() == 2 * quiet
+    assert replayed(tug.stage.records, tug.casts) == decided(tug.stage.records)
+
+
+def test_a_lost_connection_freezes_the_regime_and_it_thaws_with_the_book() -> None:
+    tug = Tug()
+    tug.stage.wait(20)
+    tug.stage.reconnect_s = 10
+    tug.stage.drop()
+    tug.stage.wait(5)
+    assert tug.regime() is Regime.FROZEN and resting(tug.stage) == {}
+    tug.stage.wait(10)
+    assert tug.regime() is Regime.QUIET and resting(tug.stage) == {tug.market: 2}

@@ -1,12 +1,18 @@
 """What goes wrong on the WebSocket: error replies, broken frames, absurd values, names nobody knows."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from exchange_venue import MARKETS
+from feed import Feed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live import live, until
 from recordings import frames_of
+from refused_link import refused
+from scripted_server import refused as refused_of
 from tapes import TAPES, needs_tapes
 from wire import (
     DELTA,
@@ -18,14 +24,15 @@ from wire import (
     frame,
     needs_protocol,
     odd_frames,
+    raw_delta,
     snapshot,
     ticker,
     trade,
 )
 
+from capture.limits import WireLimits
 from core.messages import (
     BookDelta,
-    BookSnapshot,
     ErrorReply,
     Malformed,
     Subscribed,
@@ -34,19 +41,14 @@ from core.messages import (
     Unknown,
     decode,
 )
+from core.records import Kind
 
 MS = 1_000_000  # ns
-HEAD = b'{"type":"orderbook_delta","sid":2,"seq":17,"msg":'
 
 
 REPLACEMENTS: st.SearchStrategy[object] = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.just([])
 )
-
-
-def raw_delta(member: bytes) -> bytes:
-    """A delta with one more member of `msg`, its bytes as given."""
-    return delta().strip().replace(b'"msg":{', b'"msg":{' + member + b",")
 
 
 # --- error replies
@@ -141,37 +143,6 @@ def test_a_frame_that_is_no_message_is_refused_with_a_reason_that_can_be_counted
     assert decode(payload) == Malformed(reason)
 
 
-def test_spaces_and_line_ends_around_a_frame_do_not_matter() -> None:
-    assert decode(b" \r\n\t" + delta() + b"\r\n ") == decode(delta())
-
-
-def test_key_order_and_escapes_do_not_matter() -> None:
-    value = json.loads(delta())
-    backwards = {name: value[name] for name in reversed(value)}
-    assert decode(json.dumps(backwards).encode()) == decode(delta())
-    assert decode(delta().replace(b'"side"', b'"s\\u0069de"').replace(b'"yes"', b'"\\u0079es"')) == decode(delta())
-
-
-# --- of repeated keys the last wins (J1)
-
-
-@pytest.mark.parametrize(
-    ("payload", "alike"),
-    [
-        (raw_delta(b'"price_dollars":"0.9000"'), delta()),
-        (raw_delta(b'"price_dollars":5'), delta()),
-        (raw_delta(b'"unheard_of":5,"unheard_of":6'), delta(unheard_of=6)),
-        (delta().replace(b'"seq":17', b'"seq":"x","seq":16,"seq":17'), delta()),
-        (b'{"type":"ticker",' + delta()[1:], delta()),
-        (delta().strip()[:-1] + b',"type":"trade"}', frame("trade", DELTA, sid=2, seq=17)),
-        (HEAD + b'{"junk":1},' + delta().partition(b'"seq":17,')[2], delta()),
-        (delta().strip()[:-1] + b',"msg":{}}', frame("orderbook_delta", {}, sid=2, seq=17)),
-    ],
-)
-def test_of_repeated_keys_the_last_wins(payload: bytes, alike: bytes) -> None:
-    assert decode(payload) == decode(alike)
-
-
 # --- numbers (J2, J3, J4, J9, X7)
 
 
@@ -251,14 +222,6 @@ def test_a_number_of_the_frame_beyond_64_bits_or_of_another_kind_is_refused(name
 
 
 # --- names and missing or changed fields (X5, X6, J7, J12)
-
-
-@pytest.mark.parametrize("name", ["KX\0A", "KX\u0410", "kxa", "K" * 300, "=cmd()", "../../etc", 'a"b\\c', "🙂"])
-def test_a_ticker_is_an_opaque_key(name: str) -> None:
-    for payload in (delta(market_ticker=name), snapshot(market_ticker=name), trade(market_ticker=name)):
-        message = decode(payload)
-        assert isinstance(message, BookDelta | BookSnapshot | Trade)
-        assert message.market == name
 
 
 @pytest.mark.parametrize("name", ["", None, 5, ["KXA"], "K" * 1025])
@@ -356,3 +319,80 @@ def test_a_bad_sending_time_is_none_and_flagged(value: Any) -> None:
     message = decode(json.dumps(json.loads(delta()) | {"sending_ts_ms": value}).encode())
     assert isinstance(message, BookDelta)
     assert (message.sending_ms, message.unknown_fields) == (0, ("bad:sending_ts_ms",))
+
+
+# --- what becomes of it: the store, and a deck at an exchange that errs
+
+
+@pytest.mark.parametrize("price", ["-0.4200", "-0.0001", "1.0001", "42"])
+def test_a_price_below_zero_or_over_a_dollar_reaches_no_book(price: str) -> None:
+    for payload in (delta(price_dollars=price), trade(yes_price_dollars=price), ticker(yes_bid_dollars=price)):
+        assert isinstance(decode(payload), Malformed)
+    assert isinstance(decode(snapshot(yes_dollars_fp=[[price, "1.00"]])), Malformed)
+
+
+def test_zero_is_a_price_at_the_edge_and_a_size_that_is_no_level() -> None:
+    feed = Feed()
+    feed.snapshot(yes_dollars_fp=[["0.0000", "1.00"], ["0.4100", "0.00"]])
+    assert feed.view.yes == ((0, 100),)
+    feed.delta(2, "0.4200", "0.00")
+    feed.delta(3, "0.0000", "-1.00")
+    assert (feed.view.yes, feed.view.yes_bid, feed.view.trusted) == ((), None, True)
+
+
+@pytest.mark.integration
+def test_frames_that_say_nothing_are_counted_and_cost_neither_a_book_nor_the_connection(tmp_path: Path) -> None:
+    with live(tmp_path) as found:
+        for fault, reason in (
+            ("malformed", "not-json"),
+            ("truncate", "not-json"),
+            ("corrupt,how=utf8", "not-utf-8"),
+            ('field,name=price_dollars,value="-0.4200"', "price_dollars: not a price"),
+            ("field,name=market_ticker,value=null", "market_ticker: missing"),
+        ):
+            name, _, more = fault.partition(",")
+            before = found.deck.status().counts.malformed.get(reason, 0)
+            found.inject(f"{name}@frames=1,channel=orderbook_delta" + (more and f",{more}"))
+            found.say(count=2)
+            until(lambda: found.deck.status().counts.malformed.get(reason, 0) > before, reason)  # noqa: B023  # done before the next
+            found.wait_right()
+        found.wait_healthy()
+        assert found.deck.status().slots[0].link.connected == 1
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("fault", "reason"), [("giant", "oversize"), ("half", "incomplete")])
+def test_a_message_too_large_or_never_finished_is_kept_by_its_head_and_costs_the_connection(
+    tmp_path: Path, fault: str, reason: str
+) -> None:
+    limits = WireLimits(connect_s=5.0, silent_s=0.6, message_s=0.6, close_s=0.5, poll_s=0.02)
+    with live(tmp_path, limits=limits, server={"ping_every_s": 0.1}) as found:
+        found.inject(f"{fault}@frames=1,channel=orderbook_delta")
+        found.say()
+        until(lambda: found.kinds(Kind.REFUSED), "the refusal")
+        until(lambda: found.deck.status().slots[0].link.connection >= 2, "the second connection")
+        found.wait_right()
+        found.wait_healthy()
+        assert [refused_of(record.payload)[0] for record in found.kinds(Kind.REFUSED)][:1] == [reason]
+
+
+@pytest.mark.integration
+def test_an_exchange_that_lets_in_and_drops_at_once_is_called_upon_less_and_less_often(tmp_path: Path) -> None:
+    with refused(tmp_path, "close@after=10ms,code=1001,times=6") as (link, dice):
+        until(lambda: link.status.connected == 7, "the connection that lasts")
+        assert dice.ceilings == [1, 2, 4, 8, 16, 32]
+
+
+@pytest.mark.integration
+def test_a_channel_that_is_refused_or_ends_costs_no_other_and_is_said(tmp_path: Path) -> None:
+    with live(tmp_path, channels=("orderbook_delta", "trade", "market_halo"), wait=False) as found:
+        until(lambda: found.deck.view(MARKETS[0]).trusted, "the books")
+        found.inject("error@now,code=25,channel=trade")
+        until(lambda: found.deck.status().gaps == 1, "the end of the trades")
+
+        def states() -> dict[str, tuple[bool, str]]:
+            return {s.channel: (s.is_live, s.given_up[:7]) for s in found.deck.status().slots[0].talk.subscriptions}
+
+        wanted = {"orderbook_delta": (True, ""), "trade": (True, ""), "market_halo": (False, "error 8")}
+        until(lambda: states() == wanted, "the trades again, and the verdict on the unknown channel")
+        assert found.deck.status().slots[0].link.connected == 1

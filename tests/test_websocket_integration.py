@@ -1,25 +1,53 @@
-"""Real recordings of the exchange's WebSocket: import -> tape -> replay, held against the recordings read plainly."""
+"""A real connection, at a sandbox and with credentials at Kalshi itself; then real recordings as tapes.
+
+The tests of the connection are the same for both places. Those of Kalshi are marked `live`, place no order, and are
+skipped unless KALSHI_ACCESS_KEY and KALSHI_PRIVATE_KEY_PATH are set; KALSHI_ENV says where (demo by default). The
+recordings are imported, replayed and held against the recordings read plainly.
+"""
 
 import gzip
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from imported import BTC, GOLD, RECORDINGS, SMALL, files_of, tape_of
+from live import until
+from places import SIX, Place, Recording, kalshi, local, recording
 from recordings import frames_of
 from tapes import but_the_longest, needs_tapes
 
+from capture.auth import Credentials
+from capture.link import LinkState
 from capture.tape.verify import verify
 from core import state
+from core.desks import Desks
 from core.engine import Engine
 from core.gaps import Gap
-from core.messages import BookSnapshot, Message
-from core.records import Kind, Record
+from core.messages import (
+    BookDelta,
+    BookSnapshot,
+    Malformed,
+    Message,
+    Subscribed,
+    Ticker,
+    Trade,
+    Unknown,
+    decode,
+    type_of,
+)
+from core.money import format_price, format_size, parse_price, parse_size
+from core.records import Kind, Record, decode_opened
 from replay import Player, Tape
+from replay.exchange.local import LocalExchange
+from replay.exchange.sandbox import SandboxOptions, SandboxVenue
 from replay.exporter import export_jsonl
 from replay.importer import ImportOptions, import_recording
 from replay.player import PATHS
@@ -28,7 +56,7 @@ from replay.run import Span, compare
 from replay.summary import Info, summarize
 from replay.synthetic import Plan, write_recording
 
-pytestmark = [pytest.mark.integration, needs_tapes]
+pytestmark = pytest.mark.integration
 
 EACH = pytest.mark.parametrize("name", but_the_longest(sorted(RECORDINGS)))
 SECOND = 1_000_000_000
@@ -45,6 +73,7 @@ def plain_frames(name: str) -> list[bytes]:
 # ------------------------------------------------------------------ what came in is there
 
 
+@needs_tapes
 @EACH
 def test_every_frame_is_there_byte_for_byte_in_order(name: str) -> None:
     frames = [record.payload for record in tape_of(name).records() if record.kind == Kind.FRAME]
@@ -52,6 +81,7 @@ def test_every_frame_is_there_byte_for_byte_in_order(name: str) -> None:
     assert len(frames) == RECORDINGS[name].frames
 
 
+@needs_tapes
 @EACH
 def test_counts_are_those_of_the_source_and_nothing_is_malformed(name: str) -> None:
     info = info_of(name)
@@ -65,6 +95,7 @@ def test_counts_are_those_of_the_source_and_nothing_is_malformed(name: str) -> N
     assert info.filtered is RECORDINGS[name].filtered
 
 
+@needs_tapes
 @EACH
 def test_it_verifies_deeply(name: str) -> None:
     report = verify(tape_of(name).path, deep=True)
@@ -72,6 +103,7 @@ def test_it_verifies_deeply(name: str) -> None:
     assert report.ended == "clean_stop"
 
 
+@needs_tapes
 @pytest.mark.parametrize(
     "name", but_the_longest(sorted({*RECORDINGS} - {*SMALL}))
 )  # there the fixed cost of a Parquet file shows
@@ -80,6 +112,7 @@ def test_it_takes_less_room_than_the_packed_recording(name: str) -> None:
     assert held < sum(file.stat().st_size for file in files_of(name)) / 2
 
 
+@needs_tapes
 @EACH
 def test_an_export_gives_the_lines_back(name: str, tmp_path: Path) -> None:
     export_jsonl(tape_of(name), tmp_path / "again")
@@ -90,16 +123,19 @@ def test_an_export_gives_the_lines_back(name: str, tmp_path: Path) -> None:
 # ------------------------------------------------------------------ what the numbering and the clock show
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", [*BTC, *SMALL])
 def test_contiguous_recordings_have_no_sequence_gap(name: str) -> None:
     assert [gap for gap in info_of(name).gaps if gap["reason"] == "sequence"] == []
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", but_the_longest(GOLD))
 def test_a_filtered_recording_claims_no_sequence_gap(name: str) -> None:
     assert [gap for gap in info_of(name).gaps if gap["reason"] == "sequence"] == []
 
 
+@needs_tapes
 def test_the_outage_shows_as_three_connections_two_reconnects_and_two_silences() -> None:
     info = info_of("btc15m/outage-22s")
     assert info.connections == 3
@@ -117,6 +153,7 @@ def test_the_outage_shows_as_three_connections_two_reconnects_and_two_silences()
     assert info.gaps[0]["at_ns"] == info.silences[0].at_ns
 
 
+@needs_tapes
 def test_the_reconnect_of_a_filtered_recording_is_found_by_its_numbering() -> None:
     info = info_of("gold15m/102030-30")
     assert [gap["reason"] for gap in info.gaps] == ["reconnect"]
@@ -128,6 +165,7 @@ def test_the_reconnect_of_a_filtered_recording_is_found_by_its_numbering() -> No
 # ------------------------------------------------------------------ one state, whatever the way
 
 
+@needs_tapes
 @EACH
 def test_both_paths_give_the_same_state_throughout(name: str) -> None:
     comparison = compare(tape_of(name), Span(), every=16_384)
@@ -135,6 +173,7 @@ def test_both_paths_give_the_same_state_throughout(name: str) -> None:
     assert comparison.by_columns.frames == RECORDINGS[name].frames
 
 
+@needs_tapes
 @pytest.mark.parametrize("name", ["gold15m/101900-00", "btc15m/short-30s"])
 def test_every_checkpoint_and_every_segment_size_lead_to_the_same_state(name: str, tmp_path: Path) -> None:
     expected = digest(tape_of(name))
@@ -163,6 +202,7 @@ def digest(tape: Tape) -> str:
     return player.state_digest()
 
 
+@needs_tapes
 @pytest.mark.parametrize("path", PATHS)
 def test_messages_are_those_of_the_frames(path: str) -> None:
     tape = tape_of("btc15m/short-30s")
@@ -228,11 +268,13 @@ def check_random_losses(name: str, count: int) -> None:
             raise
 
 
+@needs_tapes
 @pytest.mark.parametrize(("name", "count"), [("btc15m/short-30s", 60), ("btc15m/outage-22s", 2)])
 def test_a_lost_frame_is_one_gap_at_its_place(name: str, count: int) -> None:
     check_random_losses(name, count)
 
 
+@needs_tapes
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_two_hundred_lost_frames_are_one_gap_each() -> None:
@@ -249,3 +291,103 @@ def test_a_lost_trade_leaves_books_trusted(tmp_path: Path) -> None:
         gaps = [gap for record in rest for gap in engine.step(record).gaps]
         assert [gap.reason for gap in gaps] == ["sequence"]
         assert all(engine.store.view(market).trusted for market in engine.store.markets())
+
+
+# ------------------------------------------------------------------ a real connection, here and at the exchange
+
+FORMATS = {"_dollars": re.compile(r"-?[0-9]+\.[0-9]{4}([0-9]{2})?"), "_fp": re.compile(r"-?[0-9]+\.[0-9]{2}")}
+HOUR_NS = 3_600 * SECOND
+
+
+@pytest.fixture(scope="module", params=["local", pytest.param("kalshi", marks=pytest.mark.live)])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """The exchange."""
+    if request.param == "kalshi":
+        yield kalshi()
+        return
+    with LocalExchange(SandboxVenue(SandboxOptions(markets=6, rate=400, seed=8))) as exchange:
+        yield local(exchange)
+
+
+@pytest.fixture(scope="module")
+def heard(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
+    """Three open markets recorded until something of everything that surely comes has come."""
+    listed = islice(place.api().markets(status="open", mve_filter="exclude", limit=200), 200)
+    busiest = sorted(listed, key=lambda market: market.volume or 0)[-3:]
+    with recording(tmp_path_factory.mktemp("place"), place, [market.ticker for market in busiest]) as found:
+        until(lambda: found.deck.status().healthy, "health")
+        until(lambda: {*place.surely} <= {type_of(message) for _, message in messages_of(found)}, "its frames")
+        yield found
+
+
+def messages_of(found: Recording) -> list[tuple[Record, Any]]:
+    return [(record, decode(record.payload)) for record in found.records(Kind.FRAME)]
+
+
+def test_it_connects_and_authenticates(heard: Recording) -> None:
+    (slot,) = heard.deck.status().slots
+    assert (slot.link.state, slot.link.connected, heard.deck.fatal) == (LinkState.UP, 1, "")
+    assert [decode_opened(r.payload).url for r in heard.records(Kind.OPENED)] == [heard.place.environment.ws_url]
+
+
+def test_a_key_that_is_not_the_accounts_is_refused(place: Place, tmp_path: Path) -> None:
+    strange = Credentials(place.credentials.access_key, rsa.generate_private_key(65_537, 2_048))
+    with recording(tmp_path, place._replace(credentials=strange), (), max_tries=1) as found:
+        until(lambda: found.deck.fatal, "the verdict")
+        assert "HTTP 401" in found.deck.fatal
+        assert found.records(Kind.OPENED) == []
+
+
+def test_every_subscription_is_confirmed_and_every_market_has_its_book(heard: Recording) -> None:
+    (slot,) = heard.deck.status().slots
+    assert {s.channel: s.is_live for s in slot.talk.subscriptions} == dict.fromkeys(SIX, True)
+    confirmed = [message.channel for _, message in messages_of(heard) if isinstance(message, Subscribed)]
+    assert sorted(confirmed) == sorted(SIX)
+    assert len(heard.markets) == 3
+    assert all(heard.deck.view(market).trusted for market in heard.markets)
+
+
+def test_every_frame_is_parsed_and_no_field_of_it_is_unknown(heard: Recording) -> None:
+    for record, message in messages_of(heard):
+        assert not isinstance(message, Malformed | Unknown), record.payload
+        assert message.unknown_fields == (), record.payload
+
+
+def test_prices_and_sizes_are_fixed_point_texts_that_lose_nothing(heard: Recording) -> None:
+    seen = Counter[str]()
+    for record in heard.records(Kind.FRAME):
+        msg = json.loads(record.payload).get("msg", {})
+        texts = [(name, value) for name, value in msg.items() if isinstance(value, str)] if "sid" in msg else []
+        for side in ("yes_dollars_fp", "no_dollars_fp"):
+            for price, size in msg.get(side, ()):
+                texts += [("level_dollars", price), ("level_fp", size)]
+        for name, text in texts:
+            for suffix, pattern in FORMATS.items():
+                if name.endswith(suffix):
+                    seen[suffix] += 1
+                    assert pattern.fullmatch(text), (name, text)
+                    assert Decimal(text) == Decimal(reread(suffix, text)), (name, text)
+    assert seen["_dollars"] and seen["_fp"]
+
+
+def reread(suffix: str, text: str) -> str:
+    return format_price(parse_price(text)) if suffix == "_dollars" else format_size(parse_size(text))
+
+
+def test_times_are_of_this_hour_and_in_milliseconds_where_they_say_so(heard: Recording) -> None:
+    for record, message in messages_of(heard):
+        exchange_ns = getattr(message, "exchange_ns", 0)
+        assert not exchange_ns or abs(exchange_ns - record.at_ns) < HOUR_NS, record.payload
+        ts_ms = json.loads(record.payload).get("msg", {}).get("ts_ms")
+        assert ts_ms is None or exchange_ns // 1_000_000 == ts_ms
+        assert exchange_ns or not isinstance(message, BookDelta | Ticker | Trade)
+
+
+def test_the_tape_replays_to_the_state_that_the_deck_had(heard: Recording) -> None:
+    def instant(desks: Desks) -> tuple[int, str]:
+        return desks.engine.next_seq - 1, state.digest(desks.engine)
+
+    seq, expected = heard.deck.read(instant)
+    player = Player(Tape.open(heard.path))
+    player.advance(until_seq=seq)
+    assert player.state_digest() == expected

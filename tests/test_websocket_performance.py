@@ -1,18 +1,24 @@
 """How much work is done, counted and never timed: what is read, decoded and kept for a frame, a stop, an instant."""
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from counting import bytes_of, calls_of
+from deck import Deck, snapshot, subscribed
+from port import Listener, Run
 from sample_tapes import MILLI, START_NS, Script, story
+from wire import frame
 
 from capture.tape.reader import Tape
 from capture.tape.schema import GROUP_ROWS
 from core import engine as core_engine
 from core import state, store
-from core.messages import decode
+from core.changes import Change
+from core.messages import BookDelta, Side, decode
 from core.records import Kind, Record
 from core.rings import RING_CAPACITY
 from core.store import MarketStateStore
@@ -215,3 +221,110 @@ def test_a_cut_plays_only_up_to_its_end(tmp_path: Path, decoded: list[bytes]) ->
     times = [record.at_ns for record in tape.records(4_100, 4_200)]
     cut(tape, tmp_path / "cut", Selection(times[0], times[-1]))
     assert len(decoded) < 300
+
+
+# ------------------------------------------------------------------ what a frame costs, in calls and bytes
+
+
+class Crowd(NamedTuple):
+    """So many books of so many bids each, spread over connections and, within each, over subscriptions."""
+
+    markets: int = 1
+    levels: int = 50
+    sids: int = 1
+    connections: int = 1
+
+    def deck(self) -> Deck:
+        """An engine that holds them."""
+        deck, numbers = Deck(), Counter[tuple[int, int]]()
+        ladder = tuple((1 + 2 * n, 100) for n in range(self.levels))
+        for connection in range(1, self.connections + 1):
+            deck.opened(connection)
+            for sid in range(1, self.sids + 1):
+                deck.frame(subscribed(sid), connection=connection)
+        for number in range(self.markets):
+            connection, sid = 1 + number % self.connections, 1 + number % self.sids
+            numbers[connection, sid] += 1
+            deck.frame(snapshot(numbers[connection, sid], f"M{number}", ladder, sid=sid), connection=connection)
+        return deck
+
+    def frames(self, count: int) -> list[bytes]:
+        """Changes of the first book: levels come, grow and go, the best one too."""
+        sizes = dict.fromkeys((1 + 2 * n for n in range(self.levels)), 1)
+        dice, frames = random.Random(9), list[bytes]()
+        first = 1 + self.markets // (self.sids * self.connections)
+        for seq in range(first, first + count):
+            best = max(sizes)
+            price = dice.choice((best, best, best + 2, dice.choice(list(sizes))))
+            change = -sizes[price] if price in sizes and len(sizes) > 2 and dice.random() < 0.6 else 1
+            sizes[price] = sizes.get(price, 0) + change
+            if not sizes[price]:
+                del sizes[price]
+            msg = {"market_ticker": "M0", "price_dollars": f"0.{price:04}", "delta_fp": f"{change}.00", "side": "yes"}
+            frames.append(frame("orderbook_delta", msg, sid=1, seq=seq))
+        return frames
+
+
+def cost(deck: Deck, frames: list[bytes]) -> float:
+    """Calls a frame, from its bytes to the change of its book."""
+
+    def work() -> None:
+        for payload in frames:
+            step = deck.engine.step(Record(deck.engine.next_seq, deck.now_ns, 0, 1, Kind.FRAME, payload))
+            assert isinstance(step.change, Change), step
+
+    return calls_of(work) / len(frames)
+
+
+def test_a_frame_takes_as_many_calls_however_many_came_before() -> None:
+    crowd = Crowd()
+    deck, frames = crowd.deck(), crowd.frames(6_000)
+    early, *_, late = (cost(deck, frames[start : start + 500]) for start in range(0, 6_000, 500))
+    assert late == pytest.approx(early, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "crowd",
+    [Crowd(levels=2_000), Crowd(markets=2_000, levels=2), Crowd(60, sids=60), Crowd(40, connections=40)],
+    ids=str,
+)
+def test_a_change_of_a_book_takes_as_many_calls_in_a_crowd_as_alone(crowd: Crowd) -> None:
+    """The one thing that grows with depth, the search for the next best price, is a single call."""
+    alone = Crowd(levels=crowd.levels)
+    assert cost(crowd.deck(), crowd.frames(300)) < 1.1 * cost(alone.deck(), alone.frames(300))
+    shallow = Crowd(levels=2)
+    assert cost(crowd.deck(), crowd.frames(300)) < 1.3 * cost(shallow.deck(), shallow.frames(300))
+
+
+def test_a_strategy_hears_of_a_change_in_the_same_record_and_at_the_same_cost_among_many_markets() -> None:
+    costs = []
+    for markets in (2, 400):
+        listener = Listener()
+        run = Run(listener)
+        run.subscribed("orderbook_delta", 1)
+        for number in range(markets):
+            run.book(f"M{number}", ((4_000, 100),), ((5_000, 100),), seq=number + 1)
+        run.go()
+
+        def hear(run: Run = run, listener: Listener = listener, first: int = markets + 1) -> None:
+            for seq in range(first, first + 200):
+                before = len(listener.heard)
+                run.frame(BookDelta(sid=1, seq=seq, market="M1", side=Side.YES, price=4_000, delta=100))
+                assert listener.heard[before:] == [("on_book", "M1")]
+
+        costs.append(calls_of(hear))
+    assert costs[1] < 1.1 * costs[0]
+
+
+def test_memory_grows_with_the_markets_and_not_with_the_frames() -> None:
+    def followed(markets: int, frames: int) -> Deck:
+        crowd = Crowd(markets, levels=20)
+        deck = crowd.deck()
+        for payload in crowd.frames(frames):
+            deck.engine.step(Record(deck.engine.next_seq, deck.now_ns, 0, 1, Kind.FRAME, payload))
+        return deck
+
+    few, many = bytes_of(lambda: followed(200, 0)), bytes_of(lambda: followed(800, 0))
+    assert many < 4.4 * few
+    short, long = bytes_of(lambda: followed(1, 3 * RING_CAPACITY)), bytes_of(lambda: followed(1, 6 * RING_CAPACITY))
+    assert long < 1.1 * short

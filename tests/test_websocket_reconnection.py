@@ -1,34 +1,32 @@
 """Lost connections, lost frames, late frames: recorded sessions, and what a fault makes of them, through the engine."""
 
+import json
 import random
-from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Final
+from pathlib import Path
 
 import msgspec
 import pytest
 from deck import BTC, GOLD, MS, OUTAGE, SECOND, SHORT, Deck, Told, begun, delta, gold_files, snapshot, subscribed, told
+from exchange_venue import MARKETS
+from live import live, until
+from places import local, recording
+from refused_link import refused
+from removal import check_removed, gaps_of, removable, run, without
 from tapes import needs_tapes
 
+from capture.answer_log import AnswerLog
+from capture.api import Api
+from capture.link import LinkState
+from capture.lost_books import LostBooks
+from capture.rest import RestClient
 from core.changes import Rejected
-from core.engine import Engine, Step
-from core.gaps import Gap
-from core.messages import BookDelta, BookSnapshot, ErrorReply, Trade, Unsubscribed
+from core.engine import Step
+from core.messages import BookSnapshot, ErrorReply, Trade, Unsubscribed
 from core.records import Coverage, Kind, Opened, Record, encode_payload
 from core.state import digest, dump, load
-
-EVERY: Final = 2_048
-"""Records from one checkpoint of the outage recording to the next."""
-
-
-def run(engine: Engine, tape: Iterable[Told]) -> list[Step]:
-    """Step these records, whatever their seq says."""
-    return [engine.step(msgspec.structs.replace(record, seq=engine.next_seq), message) for record, message in tape]
-
-
-def gaps_of(steps: Iterable[Step]) -> list[Gap]:
-    return [gap for step in steps for gap in step.gaps]
-
+from replay.exchange.local import LocalExchange
+from replay.exchange.sandbox import SandboxOptions, SandboxVenue
 
 # ------------------------------------------------------------------ as recorded
 
@@ -91,60 +89,6 @@ def test_the_market_that_closed_during_an_outage_stays_untrusted_and_its_success
 
 
 # ------------------------------------------------------------------ one frame removed
-
-
-def removable(tape: Sequence[Told]) -> list[int]:
-    """Places of numbered frames that something numbered follows on their subscription."""
-    places = []
-    followed: set[tuple[int, int]] = set()
-    for index in range(len(tape) - 1, -1, -1):
-        record, message = tape[index]
-        if message is not None and message.seq:
-            key = (record.connection, message.sid)
-            if key in followed:
-                places.append(index)
-            followed.add(key)
-    return places[::-1]
-
-
-@cache
-def checkpoints() -> tuple[bytes, ...]:
-    """The state of the outage recording before every EVERY-th record."""
-    engine = begun(BTC)
-    states = []
-    for index, (record, message) in enumerate(told(OUTAGE)):
-        if index % EVERY == 0:
-            states.append(dump(engine))
-        engine.step(record, message)
-    return tuple(states)
-
-
-def without(place: int, until: int | None) -> tuple[Engine, list[Step]]:
-    """The outage recording with one record left out, from the checkpoint before it."""
-    tape = told(OUTAGE)
-    start = place // EVERY
-    engine = load(checkpoints()[start])
-    run(engine, tape[start * EVERY : place])
-    return engine, run(engine, tape[place + 1 : until])
-
-
-def check_removed(place: int, steps: Sequence[Step]) -> Gap:
-    """Exactly one gap, at the place of the missing frame, by the numbers that were expected and came."""
-    tape = told(OUTAGE)
-    record, missing = tape[place]
-    opening = [gap for gap in gaps_of(steps) if gap.reason != "reconnect"]
-    assert {gap.number for gap in opening} == {opening[0].number}
-    gap = opening[0]
-    assert (gap.reason, gap.connection, gap.sid) == ("sequence", record.connection, missing.sid)
-    assert (gap.expected, gap.got) == (missing.seq, missing.seq + 1)
-    vouched = [
-        r.at_ns for r, m in tape[:place] if m is not None and r.connection == record.connection and m.sid == missing.sid
-    ]
-    assert gap.at_ns == vouched[-1]
-    finding = next(step for step in steps if gap in step.gaps)
-    assert isinstance(finding.message, BookDelta | BookSnapshot)
-    assert (finding.message.sid, finding.message.seq) == (missing.sid, gap.got)
-    return gap
 
 
 @needs_tapes
@@ -394,3 +338,63 @@ def test_unsubscribing_and_subscribing_again_is_no_gap_and_late_frames_are_dead(
     assert gaps_of(steps) == []
     assert deck.engine.counts.rejected == {"dead_subscription": 1}
     assert deck.trusted()
+
+
+# ------------------------------------------------------------------ live: waits, giving up, subscribing anew, REST
+
+
+def test_waits_double_up_to_a_minute_and_the_connection_comes_when_it_is_let_in(tmp_path: Path) -> None:
+    with refused(tmp_path, "http@upgrade,status=503,times=8") as (link, dice):
+        until(lambda: link.status.state is LinkState.UP, "the connection")
+        assert dice.ceilings == [1, 2, 4, 8, 16, 32, 60, 60]
+        assert (link.status.tries, link.status.connected) == (8, 1)
+
+
+def test_after_the_most_tries_it_gives_up_and_says_why(tmp_path: Path) -> None:
+    with refused(tmp_path, "http@upgrade,status=503,times=8", max_tries=3) as (link, dice):
+        until(lambda: link.status.state is LinkState.GAVE_UP, "giving up")
+        assert (link.status.tries, link.status.connected, len(dice.ceilings)) == (3, 0, 3)
+        assert "503" in link.status.last_error
+
+
+def test_while_away_health_is_down_and_what_was_known_stays_then_all_is_subscribed_to_anew(tmp_path: Path) -> None:
+    with live(tmp_path) as found:
+        found.say("trade", MARKETS[1], 3)
+        until(lambda: len(found.deck.view(MARKETS[1]).trades) == 3, "the trades")
+        known = found.deck.view(MARKETS[1])
+        found.inject("http@upgrade,status=503,retry=1")
+        found.inject("close@now,code=1001")
+        until(lambda: not found.deck.status().healthy, "the fall of health")
+        until(lambda: not found.deck.view(MARKETS[1]).trusted, "the loss of trust")
+        away = found.deck.view(MARKETS[1])
+        assert (away.yes, away.trades, away.ticker) == (known.yes, known.trades, known.ticker)
+        found.say("delta", MARKETS[1])  # nobody hears of it
+        found.wait_right()
+        found.wait_healthy()
+        back = found.deck.view(MARKETS[1])
+        assert back.trades[:3] == known.trades and back.owner is not None and back.owner[0] == 2
+        sent = [(record.connection, json.loads(record.payload)) for record in found.kinds(Kind.SENT)]
+        asked = [[c["params"] for n, c in sent if (n, c["cmd"]) == (number, "subscribe")] for number in (1, 2)]
+        assert asked[0] == asked[1] and len(asked[0]) == 3
+
+
+def test_a_book_that_the_new_connection_does_not_bring_is_fetched_by_rest_and_stays_untrusted(tmp_path: Path) -> None:
+    with LocalExchange(SandboxVenue(SandboxOptions(markets=2, rate=0, seed=3))) as exchange:
+        there, answers = local(exchange), AnswerLog()
+        market = next(found.ticker for found in there.api().markets(status="open", mve_filter="exclude"))
+        with recording(tmp_path, there, [market], channels=("orderbook_delta",), ack_wait_s=60.0) as found:
+            until(lambda: found.deck.view(market).trusted, "the book")
+            answers.attach(found.writer)
+            books = LostBooks(Api(RestClient(there.environment, there.credentials, answers)), found.deck.read)
+            exchange.control("inject", fault="stall@commands=1,session=2")
+            exchange.control("inject", fault="reset@now")
+            until(lambda: found.deck.status().slots[0].link.connection == 2, "the second connection")
+            until(lambda: not found.deck.view(market).trusted, "the loss of trust")
+            books.round()
+            books.round()
+            until(lambda: found.deck.view(market).rest, "the book by REST")
+            view = found.deck.view(market)
+            assert view.rest is not None and (view.rest.yes, view.rest.no) == (view.yes, view.no)
+            assert books.asked == 1 and not view.trusted
+            exchange.control("clear")
+            until(lambda: found.deck.view(market).trusted, "the book by the socket")

@@ -1,19 +1,35 @@
-"""Numbers, times and real frames: what arrives on the WebSocket is read exactly, in every dialect of its day."""
+"""Numbers, times and real frames: what arrives on the WebSocket is read exactly, in every dialect of its day.
+
+At the end the helpers that other tests rely on: generators of every message, built and recorded sessions, waiting.
+"""
 
 import json
+import random
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fixture_tapes import FIXTURES, fixture_tape
+from frame_schemas import BY_EVENT_TYPE, TYPES, faults_of, kind_of, load
+from generated import KINDS, made_frame, made_frames
 from recordings import frames_of
+from sample_tapes import Script
 from tapes import TAPES, but_the_longest, needs_tapes
+from waiting import wait_for_condition
 from wire import examples, frame, needs_protocol, odd_frames
 
+from capture.tape.verify import verify
+from core.engine import Engine
 from core.messages import BookDelta, BookSnapshot, Malformed, Message, Side, Ticker, Trade, Unknown, decode, type_of
 from core.money import format_price, format_size, parse_price, parse_size
+from core.records import Kind
 from core.times import parse_rfc3339
+from replay import Player
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RECORDINGS = sorted(
@@ -204,3 +220,85 @@ def test_nothing_between_two_units_is_rounded() -> None:
             json.dumps({"type": "orderbook_delta", "sid": 1, "seq": 1, "msg": msg | {name: value}}).encode()
         )
         assert isinstance(message, Malformed)
+
+
+# ------------------------------------------------------------------ what tests are made of: frames, sessions, waiting
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_message_has_a_generator_whose_frames_decode_and_fit_the_schema(kind: str) -> None:
+    dice = random.Random(kind)
+    made = [made_frame(kind, dice) for _ in range(20)]
+    for payload in made:
+        value = load(payload)
+        assert (faults_of(value), kind_of(value)) == ([], kind)
+        compare(payload)
+    assert len(set(made)) > 1 or "list" in kind or kind.endswith(("activated", "fee_update"))
+
+
+def test_there_is_a_generator_of_every_type_and_turn_that_has_a_schema() -> None:
+    turns = {f"{kind}/{event}" for kind, events in BY_EVENT_TYPE.items() for event in events}
+    assert {*KINDS} == ({*TYPES} - {*BY_EVENT_TYPE}) | turns
+
+
+def test_the_same_seed_makes_the_same_frames_and_another_one_others() -> None:
+    first, again, other = (list(islice(made_frames(seed), 300)) for seed in (4, 4, 5))
+    assert first == again != other
+    assert {kind for kind, _ in first} == {*KINDS}
+    numbers: dict[int, list[int]] = {}
+    for _, payload in first:
+        value = load(payload)
+        if "seq" in value and "id" not in value:
+            numbers.setdefault(value["sid"], []).append(value["seq"])
+    assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in numbers.values())
+
+
+def test_a_session_is_built_line_by_line_and_reads_back_as_a_tape_that_replays(tmp_path: Path) -> None:
+    script = Script().session().opened().subscribed().subscribed(2, "trade")
+    script.snapshot("KXTEST-A", [("0.4000", "9.00")], [("0.5000", "9.00")])
+    script.delta("KXTEST-A", "yes", "0.4000", "1.50").trade("KXTEST-A", "0.4000", "2.00").ping().stop()
+    tape = script.tape(tmp_path / "tape")
+    assert list(tape.records()) == script.records
+    assert verify(tape.path, deep=True).whole
+    player = Player(tape)
+    player.advance()
+    view = player.store.view("KXTEST-A")
+    assert (view.trusted, view.yes, view.traded_size) == (True, ((4_000, 1_050),), 200)
+    assert script.numbers == {(1, 1): 2, (1, 2): 1}
+
+
+def test_a_gap_is_built_by_leaving_numbers_out() -> None:
+    script = Script().session().opened().subscribed()
+    script.snapshot("KXTEST-A", [("0.4000", "9.00")], []).skip(1).delta("KXTEST-A", "yes", "0.4000", "1.50")
+    engine = Engine()
+    gaps = [gap for record in script.records for gap in engine.step(record).gaps]
+    assert [(gap.reason, gap.expected, gap.got) for gap in gaps] == [("sequence", 2, 3)]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FIXTURES.iterdir() if path.is_dir()))
+def test_the_sessions_that_were_recorded_hold_only_messages_that_are_known(name: str, tmp_path: Path) -> None:
+    frames = [record.payload for record in fixture_tape(name, tmp_path).records() if record.kind == Kind.FRAME]
+    kinds = Counter(type_of(compare(payload)) for payload in frames)
+    assert kinds["orderbook_delta"] and kinds["orderbook_snapshot"]
+    assert [fault for payload in frames if name == "sandbox-1" for fault in faults_of(load(payload))] == []
+
+
+def test_a_condition_is_waited_for_until_it_holds_and_not_looked_at_again() -> None:
+    looks = iter([False, False, True])
+    wait_for_condition(lambda: next(looks))
+    assert list(looks) == []
+
+
+def test_a_condition_is_seen_whichever_thread_makes_it_true() -> None:
+    done = threading.Event()
+    worker = threading.Thread(target=done.set)
+    worker.start()
+    wait_for_condition(done.is_set)
+    worker.join()
+
+
+def test_a_condition_that_never_holds_fails_by_its_name_and_one_that_raises_fails_at_once() -> None:
+    with pytest.raises(AssertionError, match=r"the moon did not come true within 0\.01 s"):
+        wait_for_condition(lambda: False, 0.01, "the moon")
+    with pytest.raises(ZeroDivisionError):
+        wait_for_condition(lambda: bool(1 // 0))

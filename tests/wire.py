@@ -92,6 +92,11 @@ def delta(**changes: object) -> bytes:
     return frame("orderbook_delta", DELTA | changes, sid=2, seq=17)
 
 
+def raw_delta(member: bytes) -> bytes:
+    """A delta with one more member of `msg`, its bytes as given."""
+    return delta().strip().replace(b'"msg":{', b'"msg":{' + member + b",")
+
+
 def snapshot(**changes: object) -> bytes:
     """A good orderbook_snapshot with some members of `msg` changed."""
     return frame("orderbook_snapshot", SNAPSHOT | changes, sid=2, seq=1)

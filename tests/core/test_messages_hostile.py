@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import DELTA, SNAPSHOT, TICKER, TRADE, delta, examples, frame, snapshot, ticker, trade
+from wire import DELTA, SNAPSHOT, TICKER, TRADE, delta, examples, frame, raw_delta, snapshot, ticker, trade
 
-from core.messages import Malformed, Message, Unknown, decode
+from core.messages import BookDelta, BookSnapshot, Malformed, Message, Trade, Unknown, decode
 from core.messages.decoding import decode_any
 from core.messages.fields import MAX_UNKNOWN_FIELDS, MAX_UNKNOWN_NAME
 from core.messages.hot import decode_hot
@@ -111,6 +111,42 @@ def test_the_empty_frame_and_every_cut_of_a_frame_are_refused() -> None:
         whole = payload.strip()
         for end in range(len(whole)):
             assert check(whole[:end]) == Malformed("not-json")
+
+
+@pytest.mark.parametrize(
+    ("payload", "alike"),
+    [
+        (raw_delta(b'"price_dollars":"0.9000"'), delta()),
+        (raw_delta(b'"price_dollars":5'), delta()),
+        (raw_delta(b'"unheard_of":5,"unheard_of":6'), delta(unheard_of=6)),
+        (delta().replace(b'"seq":17', b'"seq":"x","seq":16,"seq":17'), delta()),
+        (b'{"type":"ticker",' + delta()[1:], delta()),
+        (delta().strip()[:-1] + b',"type":"trade"}', frame("trade", DELTA, sid=2, seq=17)),
+        (b'{"type":"orderbook_delta","sid":2,"seq":17,"msg":{"junk":1},' + delta().partition(b'"seq":17,')[2], delta()),
+        (delta().strip()[:-1] + b',"msg":{}}', frame("orderbook_delta", {}, sid=2, seq=17)),
+    ],
+)
+def test_of_repeated_keys_the_last_wins(payload: bytes, alike: bytes) -> None:
+    assert decode(payload) == decode(alike)
+
+
+def test_spaces_and_line_ends_around_a_frame_do_not_matter() -> None:
+    assert decode(b" \r\n\t" + delta() + b"\r\n ") == decode(delta())
+
+
+def test_key_order_and_escapes_do_not_matter() -> None:
+    value = json.loads(delta())
+    backwards = {name: value[name] for name in reversed(value)}
+    assert decode(json.dumps(backwards).encode()) == decode(delta())
+    assert decode(delta().replace(b'"side"', b'"s\\u0069de"').replace(b'"yes"', b'"\\u0079es"')) == decode(delta())
+
+
+@pytest.mark.parametrize("name", ["KX\0A", "KX\u0410", "kxa", "K" * 300, "=cmd()", "../../etc", 'a"b\\c', "🙂"])
+def test_a_ticker_is_an_opaque_key(name: str) -> None:
+    for payload in (delta(market_ticker=name), snapshot(market_ticker=name), trade(market_ticker=name)):
+        message = decode(payload)
+        assert isinstance(message, BookDelta | BookSnapshot | Trade)
+        assert message.market == name
 
 
 def test_unknown_fields_are_named_sorted_with_their_place() -> None:
