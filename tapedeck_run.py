@@ -198,7 +198,7 @@ def _trade(
     try:
         capture = capture_options(place, out, paper=bool(terms.paper), for_s=for_s, ca_file=ca_file)
         daemon = make_daemon(options, capture, credentials, reporter)[0]
-        for line in limit_lines(place, terms):
+        for line in (*limit_lines(place, terms), *impurity_lines(terms)):
             reporter.note(line)
         status = daemon.run()
     finally:
@@ -265,6 +265,18 @@ def limit_lines(place: "Environment", terms: "RunTerms") -> list[str]:
         f"limits: {size}, {risk} at risk, nothing placed after ${limits.day_loss / 1e6:g} lost in a day",
         f"worst case: {risk} lost, if every order fills and every market goes the other way",
         f"orders end by themselves {terms.order_life_s} s after they were last renewed",
+    ]
+
+
+def impurity_lines(terms: "RunTerms") -> list[str]:
+    """What in the strategies' source their replay may not be able to repeat; nothing is refused for it."""
+    from replay.lint import lint
+    from replay.loading import find
+
+    return [
+        f"{spec.name} may decide differently in a replay: {finding.path}:{finding.line} {finding.what}"
+        for spec in terms.strategies
+        for finding in lint(find(spec.path))
     ]
 
 

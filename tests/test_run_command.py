@@ -17,8 +17,9 @@ from trading_floor import Floor, assert_replays, decisions_on, floor, paper_even
 from writing import session
 
 from capture.tape.writer import TapeWriter
-from core.actions import Place
+from core.actions import Place, RunTerms
 from core.records import Kind
+from tapedeck_run import impurity_lines, specify
 
 pytestmark = pytest.mark.integration
 
@@ -216,3 +217,9 @@ def test_cancel_all_says_what_it_did_by_its_exit_code(
         assert failed.code == 1 and "orders may still rest" in failed.err
     finally:
         sandbox.exchange.control("clear")
+
+
+def test_what_a_replay_may_not_repeat_is_said_before_the_run() -> None:
+    said = impurity_lines(RunTerms(specify([f"{ROOT / 'tests' / 'pupils_impure.py'}:ReadsClock"], [], None)))
+    assert any("pupils_impure.py" in line and "imports time" in line for line in said)
+    assert impurity_lines(RunTerms(specify(["scanner", "market-maker"], [], None))) == []
