@@ -278,8 +278,8 @@ def cost(deck: Deck, frames: list[bytes]) -> float:
 
 def test_a_frame_takes_as_many_calls_however_many_came_before() -> None:
     crowd = Crowd()
-    deck, frames = crowd.deck(), crowd.frames(6_000)
-    early, *_, late = (cost(deck, frames[start : start + 500]) for start in range(0, 6_000, 500))
+    deck, frames = crowd.deck(), crowd.frames(4_000)
+    early, *_, late = (cost(deck, frames[start : start + 500]) for start in range(0, 4_000, 500))
     assert late == pytest.approx(early, rel=0.1)
 
 
@@ -324,7 +324,7 @@ def test_memory_grows_with_the_markets_and_not_with_the_frames() -> None:
             deck.engine.step(Record(deck.engine.next_seq, deck.now_ns, 0, 1, Kind.FRAME, payload))
         return deck
 
-    few, many = bytes_of(lambda: followed(200, 0)), bytes_of(lambda: followed(800, 0))
+    few, many = bytes_of(lambda: followed(100, 0)), bytes_of(lambda: followed(400, 0))
     assert many < 4.4 * few
-    short, long = bytes_of(lambda: followed(1, 3 * RING_CAPACITY)), bytes_of(lambda: followed(1, 6 * RING_CAPACITY))
+    short, long = bytes_of(lambda: followed(1, 2 * RING_CAPACITY)), bytes_of(lambda: followed(1, 4 * RING_CAPACITY))
     assert long < 1.1 * short
