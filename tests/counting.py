@@ -29,13 +29,14 @@ def calls_of(work: Callable[[], object]) -> int:
 
 
 def bytes_of(make: Callable[[], object]) -> int:
-    """How many bytes more are in use while what was made is held."""
+    """How many bytes that `core` allocated are in use while what was made is held; other threads do not count."""
     gc.collect()
     tracemalloc.start()
     try:
         held = make()
         gc.collect()
-        used = tracemalloc.get_traced_memory()[0]
+        taken = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/core/*")])
+        used = sum(trace.size for trace in taken.traces)
         del held
     finally:
         tracemalloc.stop()

@@ -326,5 +326,5 @@ def test_memory_grows_with_the_markets_and_not_with_the_frames() -> None:
 
     few, many = bytes_of(lambda: followed(100, 0)), bytes_of(lambda: followed(400, 0))
     assert many < 4.4 * few
-    short, long = bytes_of(lambda: followed(1, 2 * RING_CAPACITY)), bytes_of(lambda: followed(1, 4 * RING_CAPACITY))
+    short, long = bytes_of(lambda: followed(1, 3 * RING_CAPACITY)), bytes_of(lambda: followed(1, 6 * RING_CAPACITY))
     assert long < 1.1 * short
