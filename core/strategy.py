@@ -62,7 +62,7 @@ class Strategy:
         """The account traded; positions and orders show it already. Not called twice for one fill."""
 
     def on_order(self, ctx: Context, order: OwnOrder) -> None:
-        """Something is known anew of one of this strategy's orders, its end included."""
+        """Something is known anew of one of this strategy's orders; its end may be told by fill, frame and answer."""
 
     def on_position(self, ctx: Context, market: str) -> None:
         """The exchange said what is held in a market."""
