@@ -62,7 +62,9 @@ def test_a_disk_that_takes_no_more_leaves_nothing(made_up: Path, tmp_path: Path)
 
 @pytest.mark.integration
 def test_an_interrupted_import_leaves_nothing(made_up: Path, tmp_path: Path) -> None:
-    with child(f"try: {IMPORT}\nexcept KeyboardInterrupt: print('stopped')", made_up, tmp_path / "tape") as process:
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also where ours is ignored
+    code = f"{heeds}\ntry: {IMPORT}\nexcept KeyboardInterrupt: print('stopped')"
+    with child(code, made_up, tmp_path / "tape") as process:
         while not any(tmp_path.glob("*/tape/data/*/*.parquet")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
