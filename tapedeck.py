@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from replay.demo import Demo
     from replay.exchange.local import LocalExchange
 
-DEMO_PARAMETERS = ("scanner.top=3", "market-maker.half_spread=100", "market-maker.size=300", "market-maker.pace_ms=200")
+DEMO_PARAMETERS = (
+    "scanner.top=4", "market-maker.max_markets=4", "market-maker.half_spread=30", "market-maker.edge=5",
+    "market-maker.tolerance=0", "market-maker.size=300", "market-maker.pace_ms=200",
+)  # fmt: skip
 """Livelier than the defaults: a demonstration has seconds."""
 
 app = typer.Typer(
