@@ -228,39 +228,73 @@ def _fill_trade(builder: ColumnBuilder, row: int, message: Any) -> bool:
 _FILLERS: Final = {BookDelta: _fill_delta, BookSnapshot: _fill_snapshot, Ticker: _fill_ticker, Trade: _fill_trade}
 
 
+class Messages:
+    """The messages that columns hold, made when asked for; no payload is touched.
+
+    dense: most rows will be asked for, so the columns become lists first (0.2 us a row); else each costs some 2 us.
+    """
+
+    __slots__ = ("_cells", "_complete", "_makers", "_types", "dense")
+
+    def __init__(self, columns: Columns, *, dense: bool) -> None:
+        self.dense = dense
+        types = columns.texts["type"]
+        self._makers = [*(_MAKERS.get(value) for value in types.values), None]  # code -1 is the last
+        self._types: Any = types.codes.tolist() if dense else types.codes
+        self._complete: Any = columns.complete.tolist() if dense else columns.complete
+        self._cells = _Cells(columns, dense=dense)
+
+    def at(self, row: int) -> Message | None:
+        """The message of a row that is complete, None for the others."""
+        make = self._makers[self._types[row]]
+        return make(self._cells, row) if make is not None and self._complete[row] else None
+
+
 def messages(columns: Columns) -> Iterator[Message | None]:
-    """The message of each row that is complete, None for the others; no payload is touched."""
-    types = columns.texts["type"]
-    makers = [_MAKERS.get(value) for value in types.values]
-    row_makers = [makers[code] if code >= 0 else None for code in types.codes.tolist()]
-    cells = _Cells(columns)
-    for row, (whole, make) in enumerate(zip(columns.complete.tolist(), row_makers, strict=True)):
-        yield make(cells, row) if whole and make is not None else None
+    """The message of each row that is complete, None for the others."""
+    return map(Messages(columns, dense=True).at, range(columns.rows))
 
 
 class _Cells:
-    """The columns as Python lists, made once a batch: indexing a list costs a tenth of indexing an array."""
+    """Columns to be read one cell at a time: as lists where most cells are, as memory where few are."""
 
     __slots__ = ("clock", "columns", "ints", "market", "market_id", "sending_ms", "seq", "sid", "us")
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, *, dense: bool) -> None:
         self.columns = columns
         ints = columns.ints
-        zeroed = {name: _zeroed(ints[name]) for name in ("sid", "exchange_seq", "clock", "sending_ms", "exchange_us")}
+        zeroed = {
+            name: _cells(np.where(ints[name] == NULL, 0, ints[name]), dense)
+            for name in ("sid", "exchange_seq", "clock", "sending_ms", "exchange_us")
+        }
         self.sid, self.seq = zeroed["sid"], zeroed["exchange_seq"]
         self.clock, self.sending_ms, self.us = zeroed["clock"], zeroed["sending_ms"], zeroed["exchange_us"]
-        self.ints = {name: ints[name].tolist() for name in ("side", "price", "size")}
-        self.market = text_list(columns.texts["market"])
-        self.market_id = text_list(columns.texts["market_id"])
+        self.ints = {name: _cells(ints[name], dense) for name in ("side", "price", "size")}
+        self.market = _Strings(columns.texts["market"], dense)
+        self.market_id = _Strings(columns.texts["market_id"], dense)
 
     def optional(self, name: str, row: int) -> int | None:
         value = int(self.columns.ints[name][row])
         return None if value == NULL else value
 
 
-def _zeroed(values: Ints) -> list[int]:
-    result: list[int] = np.where(values == NULL, 0, values).tolist()
-    return result
+class _Strings:
+    """A text column one cell at a time, "" for null."""
+
+    __slots__ = ("_codes", "_values")
+
+    def __init__(self, texts: Texts, dense: bool) -> None:
+        self._values = [*texts.values, ""]  # code -1 is the last
+        self._codes = _cells(texts.codes, dense)
+
+    def __getitem__(self, row: int) -> str:
+        text: str = self._values[self._codes[row]]
+        return text
+
+
+def _cells(values: Any, dense: bool) -> Any:
+    """What gives Python integers by row."""
+    return values.tolist() if dense else memoryview(np.ascontiguousarray(values))  # type: ignore[arg-type]  # numpy's arrays are buffers
 
 
 def text_list(texts: Texts) -> list[str]:

@@ -3,7 +3,7 @@
 Knows which part of the core each record concerns, and in which order. Must not know where records come from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -11,15 +11,33 @@ import msgspec
 
 from core import base
 from core.answers.types import BookAnswer
+from core.cells import (
+    H_DELTAS,
+    H_FRAMES,
+    H_NOW,
+    H_RECORDS,
+    H_SNAPSHOTS,
+    H_TICKERS,
+    H_TRADES,
+    M_BOOK_SUB,
+    M_ID,
+    M_TICKER_SUB,
+    M_TRADE_SUB,
+    SCRATCH,
+    Memory,
+)
 from core.changes import Change, Rejected
 from core.fetched import read as read_answer
 from core.gaps import Gap
+from core.levels import DONE
+from core.market import MarketState, hand_over, hand_over_trade
 from core.messages import decode
 from core.messages.types import (
     BookDelta,
     BookSnapshot,
     Malformed,
     Message,
+    Side,
     Ticker,
     Trade,
     Unknown,
@@ -40,11 +58,18 @@ _TEXT: Final = int(Kind.FRAME)
 _LAST_FRAME: Final = int(Kind.FRAME_CLOSE)
 _STORED_GAPS: Final = (int(Kind.GAP_OPEN), int(Kind.GAP_CLOSE))
 _IN_ORDER: Final = Order.IN_ORDER
-_NAMES: Final[dict[type, str]] = {
-    BookDelta: "orderbook_delta",
-    BookSnapshot: "orderbook_snapshot",
-    Ticker: "ticker",
-    Trade: "trade",
+_YES: Final = Side.YES
+_COUNTED: Final = (
+    (H_DELTAS, "orderbook_delta"),
+    (H_SNAPSHOTS, "orderbook_snapshot"),
+    (H_TICKERS, "ticker"),
+    (H_TRADES, "trade"),
+)
+_TOLD: Final[dict[type, int]] = {
+    BookDelta: M_BOOK_SUB,
+    BookSnapshot: M_BOOK_SUB,
+    Ticker: M_TICKER_SUB,
+    Trade: M_TRADE_SUB,
 }
 
 Outcome: TypeAlias = Change | Rejected | None
@@ -93,36 +118,52 @@ class SavedEngine(msgspec.Struct):
 class Engine:
     """Steps records; what it knows then is in `connections`, `store`, `counts` and `now_ns`."""
 
-    __slots__ = ("_last_gap", "_timeline", "connections", "counts", "next_seq", "store")
+    __slots__ = ("_counts", "_last_gap", "connections", "memory", "next_seq", "store", "timeline")
 
-    def __init__(self, saved: SavedEngine | None = None) -> None:
+    def __init__(self, saved: SavedEngine | None = None, *, is_compiled: bool | None = None) -> None:
+        """is_compiled: whether what is done to every record is compiled (default: if that is loaded already); the
+        result is the same."""
+        self.memory = Memory(is_compiled)
         self.next_seq = -1 if saved is None else saved.next_seq
-        self._timeline = Timeline() if saved is None else saved.timeline
-        self.counts = Counts() if saved is None else saved.counts
-        self.connections = Connections(None if saved is None else saved.connections)
-        self.store = MarketStateStore(None if saved is None else saved.store)
+        self.timeline = Timeline() if saved is None else saved.timeline
+        self._counts = Counts() if saved is None else saved.counts
+        self.connections = Connections(None if saved is None else saved.connections, self.memory)
+        self.store = MarketStateStore(None if saved is None else saved.store, self.memory)
         self._last_gap = 0 if saved is None else saved.connections.last_gap
 
     @property
     def now_ns(self) -> int:
         """The tape's time at the last record; 0 before the first."""
-        return self._timeline.now_ns
+        return self.timeline.now_ns
+
+    @property
+    def counts(self) -> Counts:
+        """How many there were of everything so far."""
+        plain, counts = self.memory.plain, self._counts
+        counts.records += plain[H_RECORDS]
+        counts.frames += plain[H_FRAMES]
+        plain[H_RECORDS] = plain[H_FRAMES] = 0
+        for cell, name in _COUNTED:
+            if plain[cell]:
+                counts.by_type[name] = counts.by_type.get(name, 0) + plain[cell]
+                plain[cell] = 0
+        return counts
 
     def step(self, record: Record, message: Message | Malformed | None = None) -> Step:
         """Fold in the next record. A text frame that comes without its message is decoded here."""
         seq, kind = record.seq, record.kind
         assert seq == self.next_seq or self.next_seq < 0, f"record {seq} where {self.next_seq} is due"
         self.next_seq = seq + 1
-        now_ns = self._timeline.advance(record)
-        counts = self.counts
-        counts.records += 1
+        now_ns = self.timeline.advance(record)
+        plain = self.memory.plain
+        plain[H_RECORDS] += 1
         if kind == _TEXT:
-            counts.frames += 1
+            plain[H_FRAMES] += 1
             if message is None:
                 message = decode(record.payload)
             return self._message(record.connection, message, now_ns)
         if kind <= _LAST_FRAME:
-            counts.frames += 1
+            plain[H_FRAMES] += 1
             gaps = self.connections.heard(record.connection, now_ns)
         elif kind == Kind.SESSION:
             return Step(now_ns, None, None, self._session(record, now_ns))
@@ -151,19 +192,36 @@ class Engine:
         """Everything, as plain values that do not change with the next step."""
         return SavedEngine(
             next_seq=self.next_seq,
-            timeline=msgspec.structs.replace(self._timeline),
+            timeline=msgspec.structs.replace(self.timeline),
             counts=self.counts.copy(),
             connections=self.connections.save(),
             store=self.store.save(),
         )
 
+    def run(self, rows: Any, stride: int, first: int, last: int) -> int:
+        """Step rows (see `core.rows`) while the machine can by itself; returns the first one that is not stepped.
+
+        Why it stopped is in the cells H_STOP and H_AT.
+        """
+        stopped: int = self.memory.machine.run(self.memory.m, rows, stride, first, last)
+        if stopped > first:
+            self.next_seq += stopped - first
+            self.timeline.now_ns = self.memory.plain[H_NOW]
+        return stopped
+
     def _message(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
-        name = _NAMES.get(type(message))
-        by_type = self.counts.by_type
-        if name in by_type and not message.unknown_fields:  # type: ignore[union-attr]  # not Malformed
-            by_type[name] += 1
-        else:
-            self._count(message)
+        kind = type(message)
+        if kind in _COMMON and not message.unknown_fields:  # type: ignore[union-attr]  # not Malformed
+            state = self.store.states().get(message.market)  # type: ignore[union-attr]  # it has one
+            if state is not None:
+                change = _COMMON[kind](self.memory, state, connection, message, now_ns)
+                if change is not None:
+                    return Step(now_ns, message, change, ())
+        return self._judged(connection, message, now_ns)
+
+    def _judged(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
+        """A message that is anything but the usual next one."""
+        self._count(message)
         verdict = self.connections.observe(connection, message, now_ns)
         gaps = verdict.gaps
         if gaps:
@@ -174,13 +232,22 @@ class Engine:
         else:
             change = Rejected.DEAD_SUBSCRIPTION if verdict.order is Order.DEAD else Rejected.OUT_OF_ORDER
         if type(change) is Rejected:
-            _add(self.counts.rejected, change.value)
+            _add(self._counts.rejected, change.value)
         elif type(message) is BookSnapshot:
             gaps += self.connections.snapshot_seen(connection, message.sid, message.market, now_ns)
+        told = _TOLD.get(type(message))
+        if told is not None and verdict.order is _IN_ORDER:
+            self._link(connection, message, told)
         return Step(now_ns, message, change, gaps)
 
+    def _link(self, connection: int, message: Any, told: int) -> None:
+        """From now on the machine may step such messages of this market by itself."""
+        state = self.store.states().get(message.market)
+        if state is not None:
+            self.connections.link(connection, message.sid, message.market, state.at + told)
+
     def _count(self, message: Message | Malformed) -> None:
-        counts = self.counts
+        counts = self._counts
         if isinstance(message, Malformed):
             _add(counts.malformed, message.reason)
             return
@@ -218,6 +285,38 @@ class Engine:
         self.store.reset()
         carried = decode_session(record.payload).base
         return gaps if carried is None else gaps + self.load_base(carried)
+
+
+def _step_delta(memory: Memory, state: MarketState, connection: int, message: Any, now_ns: int) -> Change | None:
+    side = 1 if message.side is _YES else 2
+    done = memory.machine.step_delta(
+        memory.m, state.at, connection, message.sid, message.seq, now_ns, side, message.price, message.delta,
+        message.clock,
+    )  # fmt: skip
+    return state.book_change if done == DONE else None
+
+
+def _step_trade(memory: Memory, state: MarketState, connection: int, message: Any, now_ns: int) -> Change | None:
+    hand_over_trade(memory.plain, message, state.ids.halves(message.trade_id))
+    m = memory.m
+    done = memory.machine.step_trade(m, state.at, connection, message.sid, message.seq, now_ns, m, SCRATCH)
+    return state.trade_change if done == DONE else None
+
+
+def _step_ticker(memory: Memory, state: MarketState, connection: int, message: Any, now_ns: int) -> Change | None:
+    if message.market_id != state.market_id or message.id:
+        return None
+    hand_over(memory.plain, message, memory.plain[state.at + M_ID])
+    m = memory.m
+    done = memory.machine.step_ticker(m, state.at, connection, message.sid, message.seq, now_ns, m, SCRATCH)
+    return state.ticker_change if done == DONE else None
+
+
+_COMMON: Final[dict[type, Callable[[Memory, MarketState, int, Any, int], Change | None]]] = {
+    BookDelta: _step_delta,
+    Trade: _step_trade,
+    Ticker: _step_ticker,
+}
 
 
 def _add(counts: dict[str, int], name: str) -> None:

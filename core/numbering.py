@@ -172,13 +172,14 @@ class Numbering:
         return self._sockets.gaps.subscription_over(connection.number, subscription.sid, now_ns)
 
     def _terminate(self, connection: Connection, subscription: Subscription, now_ns: int) -> tuple[Gap, ...]:
+        heard_ns = subscription.heard_ns
         over = self._end(connection, subscription, now_ns)
         books = subscription.books()
         gap = self._sockets.gaps.new(
             TERMINAL,
             connection.number,
             subscription.sid,
-            at_ns=subscription.heard_ns,
+            at_ns=heard_ns,
             markets=books or tuple(sorted(subscription.markets)),
         )
         # without books nothing but the channel's next subscription can tell that it is over

@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
+from core.cells import H_FILTERED, Memory
 from core.gaps import STALL, Gap, Gaps, OpenGap
-from core.messages.types import BookDelta, Malformed, Message, Trade
+from core.messages.types import Malformed, Message
 from core.numbering import Numbering, Order
 from core.records import Coverage, Kind, Record, decode_closed, decode_gap, decode_opened, decode_session
 from core.sockets import Sockets
-from core.subscriptions import Connection
+from core.subscriptions import Connection, SavedConnection
 from core.views import ConnectionView
 
 STALL_NS: Final = 25_000_000_000
@@ -36,7 +37,7 @@ _DEAD: Final = Verdict(Order.DEAD)
 class SavedConnections(msgspec.Struct):
     """`Connections` as plain values, for checkpoints and for the base of a cut, in one order only."""
 
-    connections: tuple[Connection, ...]
+    connections: tuple[SavedConnection, ...]
     open_gaps: tuple[OpenGap, ...]
     presumed_over: tuple[Gap, ...]
     last_gap: int
@@ -48,18 +49,19 @@ class SavedConnections(msgspec.Struct):
 class Connections:
     """The fold over everything that tells of connections."""
 
-    __slots__ = ("_filtered", "_numbering", "_sockets")
+    __slots__ = ("_memory", "_numbering", "_sockets")
 
-    def __init__(self, saved: SavedConnections | None = None) -> None:
-        sockets = self._sockets = Sockets()
+    def __init__(self, saved: SavedConnections | None = None, memory: Memory | None = None) -> None:
+        self._memory = Memory() if memory is None else memory
+        sockets = self._sockets = Sockets(self._memory)
         if saved is not None:
-            sockets.connections = {connection.number: connection for connection in saved.connections}
+            sockets.connections = {entry.number: Connection(self._memory, entry) for entry in saved.connections}
             sockets.coverage = saved.coverage
             sockets.gaps = Gaps(saved.last_gap, saved.open_gaps, saved.presumed_over)
             sockets.opened = saved.opened
             sockets.started_ns = saved.started_ns
         self._numbering = Numbering(sockets)
-        self._filtered = sockets.coverage.filtered
+        self._memory.plain[H_FILTERED] = sockets.coverage.filtered
 
     @property
     def opened(self) -> int:
@@ -88,15 +90,6 @@ class Connections:
             connection = self._sockets.open(number, now_ns)
         elif not connection.is_open:
             return _DEAD
-        if (type(message) is BookDelta or type(message) is Trade) and now_ns - connection.heard_ns <= STALL_NS:
-            # the common case, a frame that is the next one; whatever differs in any way is judged below
-            subscription = connection.subscriptions.get(message.sid)
-            if subscription is not None and message.market in subscription.markets:
-                seq, expected = message.seq, subscription.next_seq
-                if expected > 0 and (seq == expected or (self._filtered and seq > expected)):
-                    subscription.next_seq = seq + 1
-                    subscription.heard_ns = connection.heard_ns = now_ns
-                    return _IN_ORDER_YES if subscription.use_yes_price else _IN_ORDER
         return self._judge(connection, message, now_ns)
 
     def heard(self, number: int, now_ns: int) -> tuple[Gap, ...]:
@@ -118,6 +111,13 @@ class Connections:
             subscription.markets[market] = True
         return self._sockets.gaps.snapshot_seen(number, sid, market, now_ns)
 
+    def link(self, number: int, sid: int, market: str, told: int) -> None:
+        """Let the machine know that a subscription carries a market, if it does, in the two cells at `told`."""
+        connection = self._sockets.connections.get(number)
+        subscription = None if connection is None else connection.subscriptions.get(sid)
+        if subscription is not None:
+            subscription.link(market, told)
+
     def observe_record(self, record: Record, now_ns: int) -> tuple[Gap, ...]:
         """Take note of SESSION, OPENED, CLOSED, GAP_OPEN, GAP_CLOSE and SENT; every other kind says nothing here."""
         sockets = self._sockets
@@ -134,7 +134,7 @@ class Connections:
                 return sockets.gaps.stored(decode_gap(record.payload), now_ns, closes=closes)
             case Kind.SESSION:
                 coverage = decode_session(record.payload).coverage
-                self._filtered = coverage.filtered
+                self._memory.plain[H_FILTERED] = coverage.filtered
                 return sockets.begin(coverage, now_ns)
             case _:
                 return ()
@@ -151,7 +151,7 @@ class Connections:
         """Everything, as plain values."""
         sockets = self._sockets
         return SavedConnections(
-            connections=tuple(connection.copy() for _, connection in sorted(sockets.connections.items())),
+            connections=tuple(connection.save() for _, connection in sorted(sockets.connections.items())),
             open_gaps=sockets.gaps.open_gaps,
             presumed_over=sockets.gaps.presumed_over,
             last_gap=sockets.gaps.last_number,

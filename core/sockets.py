@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
+from core.cells import Memory
 from core.gaps import RECONNECT, Gap, Gaps, OpenGap
 from core.records import Coverage
-from core.subscriptions import Connection, book_subscribe
+from core.subscriptions import Connection, SavedConnection, book_subscribe
 
 MAX_CLOSED: Final = 256
 """Closed connections remembered, so that their late frames are known to be dead."""
@@ -18,9 +19,10 @@ MAX_CLOSED: Final = 256
 class Sockets:
     """The connections of a session by number. `opened` counts all of the tape, those only implied by numbering too."""
 
-    __slots__ = ("connections", "coverage", "gaps", "opened", "started_ns")
+    __slots__ = ("_memory", "connections", "coverage", "gaps", "opened", "started_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = Memory() if memory is None else memory
         self.connections: dict[int, Connection] = {}
         self.coverage = Coverage()
         self.gaps = Gaps()
@@ -29,6 +31,8 @@ class Sockets:
 
     def begin(self, coverage: Coverage, now_ns: int) -> tuple[Gap, ...]:
         """A new session: nothing is connected, and no gap of before can close."""
+        for connection in self.connections.values():
+            connection.release()
         self.connections = {}
         self.coverage = coverage
         self.started_ns = now_ns
@@ -36,7 +40,9 @@ class Sockets:
 
     def open(self, number: int, now_ns: int) -> Connection:
         """A connection is there, because a record says so or a frame came on it."""
-        connection = self.connections[number] = Connection(number, now_ns, now_ns)
+        self._drop(number)
+        saved = SavedConnection(number, now_ns, now_ns)
+        connection = self.connections[number] = Connection(self._memory, saved)
         self.opened += 1
         return connection
 
@@ -90,7 +96,7 @@ class Sockets:
         return (*over, *self.gaps.keep(OpenGap(gap), now_ns))
 
     def adopt(
-        self, connections: tuple[Connection, ...], open_gaps: tuple[OpenGap, ...], now_ns: int
+        self, connections: tuple[SavedConnection, ...], open_gaps: tuple[OpenGap, ...], now_ns: int
     ) -> tuple[Gap, ...]:
         """Go on from what a cut kept of an earlier session; reports its open gaps, numbered anew."""
         reports: list[Gap] = []
@@ -100,10 +106,12 @@ class Sockets:
             renumbered[entry.gap.number] = self.gaps.last_number
             gap = msgspec.structs.replace(entry.gap, number=self.gaps.last_number)
             reports += self.gaps.keep(msgspec.structs.replace(entry, gap=gap), now_ns)
-        for connection in connections:
-            connection.lost_gap = renumbered.get(connection.lost_gap, 0)
-            self.opened += connection.is_open
-        self.connections = {connection.number: connection for connection in connections}
+        for number in list(self.connections):
+            self._drop(number)
+        for saved in connections:
+            connection = self.connections[saved.number] = Connection(self._memory, saved)
+            connection.lost_gap = renumbered.get(saved.lost_gap, 0)
+            self.opened += saved.is_open
         return tuple(reports)
 
     def _replaced(self, number: int, now_ns: int) -> tuple[Gap, ...]:
@@ -121,4 +129,9 @@ class Sockets:
         connection.close()
         closed = [number for number, other in self.connections.items() if not other.is_open]
         if len(closed) > MAX_CLOSED:
-            del self.connections[min(closed)]
+            self._drop(min(closed))
+
+    def _drop(self, number: int) -> None:
+        connection = self.connections.pop(number, None)
+        if connection is not None:
+            connection.release()

@@ -40,7 +40,7 @@ def load(state: bytes) -> Engine:
         if envelope.version != STATE_VERSION:
             raise StateError(f"state version {envelope.version}, this program reads {STATE_VERSION}")
         return Engine(_STATES.decode(envelope.state))
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise StateError(f"not a state: {error}") from error
 
 

@@ -4,17 +4,20 @@ Knows which message may change what, and why another may not. Must not know conn
 over only what `core.session` found in order) or strategies. Nothing a server can send raises here.
 """
 
+from collections.abc import Mapping
 from typing import Final, assert_never
 
 import msgspec
 
 from core import lifecycle
 from core.account import Account, SavedAccount
-from core.book import Book
+from core.cells import Memory
 from core.changes import Change as Change
 from core.changes import ChangeKind as ChangeKind
 from core.changes import Rejected as Rejected
 from core.gaps import RECONNECT, RESTART, STALL, TERMINAL, Gap
+from core.ids import ODD, Ids, SeenIds
+from core.levels import DONE, PASSED, TOO_HIGH, TOO_LOW
 from core.market import NOBODY, MarketState, SavedMarket, restore
 from core.messages.types import (
     BookDelta,
@@ -33,21 +36,21 @@ from core.messages.types import (
     UserOrder,
 )
 from core.money import DOLLAR
-from core.rings import Pool, Ring
-from core.seen import Seen
-from core.views import MarketView, RecentTrade, RestBook
+from core.rings import POOL_CAPACITY, Pool
+from core.views import MarketView, RestBook
 from core.window import Window
 
 MAX_MARKETS: Final = 65_536
 """Markets kept: three times what is open at once. When one more comes, an eighth of them is forgotten."""
 
-MAX_TRADE_IDS: Final = 16_384
-"""Trades known again: minutes of a busy exchange, where a repeat comes within seconds, by another connection."""
+MAX_ODD_IDS: Final = 2 * POOL_CAPACITY
+"""Texts of trade ids that are no UUIDs: when there are more, those that nobody knows any more are forgotten."""
 
-MAX_TOTAL: Final = 2**63 - 1
-"""Sums stop here: the widest integer a tape's columns hold."""
-
-_YES: Final = Side.YES
+_REFUSED: Final = {
+    PASSED: Rejected.OUT_OF_ORDER,
+    TOO_LOW: Rejected.NEGATIVE_SIZE,
+    TOO_HIGH: Rejected.EXCESSIVE_SIZE,
+}
 _ENDS_OWNERSHIP: Final = (RECONNECT, RESTART, TERMINAL)
 
 
@@ -60,25 +63,38 @@ class SavedStore(msgspec.Struct):
 
 
 class MarketStateStore:
-    """All markets. Its owner alone writes; everybody else gets frozen views."""
+    """All markets. Its owner alone writes; everybody else gets frozen views. memory: where their numbers lie.
 
-    __slots__ = ("_account", "_markets", "_pool", "_trade_ids")
+    shuffles: how often markets were forgotten, so that others may lie where they did.
+    """
 
-    def __init__(self, saved: SavedStore | None = None) -> None:
+    __slots__ = ("_account", "_ids", "_markets", "_pool", "_seen", "memory", "shuffles")
+
+    def __init__(self, saved: SavedStore | None = None, memory: Memory | None = None) -> None:
+        self.memory = Memory() if memory is None else memory
+        self._markets: dict[str, MarketState] = {}
+        self._pool = Pool(self.memory)
+        self._ids = Ids()
+        self._seen = SeenIds(self.memory, self._ids)
+        self.shuffles = 0
         self.reset(saved)
 
     def reset(self, saved: SavedStore | None = None) -> None:
         """Forget everything, or go on from what was saved."""
         saved = SavedStore() if saved is None else saved
-        self._pool = Pool()
-        self._markets = {entry.view.market: restore(entry, self._pool) for entry in saved.markets}
-        self._trade_ids = Seen(MAX_TRADE_IDS, saved.trade_ids)
+        self.shuffles += 1
+        for state in self._markets.values():
+            state.release()
+        self._pool = Pool(self.memory)
+        self._markets = {entry.view.market: restore(entry, self._pool, self._ids) for entry in saved.markets}
+        self._seen.reset(saved.trade_ids)
+        self._ids.keep(self._odd_ids())
         self._account = Account(saved.account, sum(len(entry.view.orders) for entry in saved.markets))
 
     def save(self) -> SavedStore:
         """Everything, as plain values."""
         markets = tuple(state.save() for _, state in sorted(self._markets.items()))
-        return SavedStore(markets, self._trade_ids.keys(), self._account.save())
+        return SavedStore(markets, self._seen.keys(), self._account.save())
 
     def markets(self) -> tuple[str, ...]:
         """The markets anything is known of, sorted."""
@@ -97,6 +113,10 @@ class MarketStateStore:
         """What lifecycle messages have said of a market; cheaper than a view."""
         state = self._markets.get(market)
         return lifecycle.Lifecycle() if state is None else state.lifecycle
+
+    def states(self) -> Mapping[str, MarketState]:
+        """The markets as they lie, for `core.engine` and what steps with it."""
+        return self._markets
 
     def apply(
         self, message: Message | Malformed, now_ns: int, *, connection: int = 0, yes_price: bool = False
@@ -138,95 +158,49 @@ class MarketStateStore:
         """Trust no book within the scope of a gap until its own next snapshot."""
         markets = set() if gap.reason in (RECONNECT, STALL) else set(gap.markets)  # these concern the whole connection
         for state in self._markets.values():
-            if state.connection == NOBODY or gap.connection not in (0, state.connection):
+            connection, sid = state.owner
+            if connection == NOBODY or gap.connection not in (0, connection):
                 continue
-            if gap.sid in (0, state.sid) and (not markets or state.market in markets):
+            if gap.sid in (0, sid) and (not markets or state.market in markets):
                 state.trusted = False
                 if gap.reason in _ENDS_OWNERSHIP:
                     state.disown()
 
     def _delta(self, message: BookDelta, now_ns: int, connection: int, yes_price: bool) -> Change | Rejected:
         state = self._markets.get(message.market)
-        if state is None or state.connection == NOBODY:
+        if state is None or state.owner[0] == NOBODY:
             return Rejected.NO_SNAPSHOT
-        if state.sid != message.sid or state.connection != connection:
+        if state.owner != (connection, message.sid):
             return Rejected.NOT_OWNER
-        seq = message.seq
-        if seq:
-            if seq <= state.last_seq:
-                return Rejected.OUT_OF_ORDER
-            state.last_seq = seq
-        book = state.book
-        assert book is not None, f"{message.market} has an owner but no book"
-        price, delta = message.price, message.delta
-        if message.side is _YES:
-            ladder = book.yes
-        else:
-            ladder = book.no
-            if yes_price:
-                price = DOLLAR - price
-        best = ladder.best
-        fits = ladder.change(price, delta)
-        state.clock = message.clock or state.clock
-        state.book_ns = state.heard_ns = now_ns
-        if ladder.best != best:
-            state.note_book_prices(self._pool, now_ns)
-        if fits:
-            return state.book_change
-        state.trusted = False
-        return Rejected.NEGATIVE_SIZE if delta < 0 else Rejected.EXCESSIVE_SIZE
+        price = DOLLAR - message.price if yes_price and message.side is Side.NO else message.price
+        done = state.book.delta(message.side, price, message.delta, now_ns, seq=message.seq, clock=message.clock)
+        return state.book_change if done == DONE else _REFUSED[done]
 
     def _snapshot(self, message: BookSnapshot, now_ns: int, connection: int, yes_price: bool) -> Change | Rejected:
         state = self._state(message.market)
-        owned = state.connection == connection and state.sid == message.sid
-        if owned and message.seq and message.seq <= state.last_seq:
+        seq = message.seq
+        if seq and seq <= state.last_seq and state.owner == (connection, message.sid):
             return Rejected.OUT_OF_ORDER
-        no = tuple([(DOLLAR - price, size) for price, size in message.no]) if yes_price else message.no
-        book = Book() if state.book is None else state.book
-        best = (book.yes.best, book.no.best)
-        if not book.snapshot(message.yes, no):
+        if not state.book.snapshot(message.yes, message.no, now_ns, clock=message.clock, mirrored=yes_price):
             state.trusted = False
             return Rejected.EXCESSIVE_SIZE
-        state.book = book
-        state.connection, state.sid, state.last_seq = connection, message.sid, message.seq
-        state.clock = message.clock
-        state.trusted = True
-        state.book_ns = state.heard_ns = now_ns
-        if best != (book.yes.best, book.no.best):
-            state.note_book_prices(self._pool, now_ns)
+        state.own(connection, message.sid, seq)
         return state.book_change
 
     def _trade(self, message: Trade, now_ns: int) -> Change | Rejected:
-        if not self._trade_ids.add(message.trade_id):
+        halves = self._seen.add(message.trade_id)
+        if halves is None:
             return Rejected.DUPLICATE_TRADE
         state = self._state(message.market)
-        trade = RecentTrade(
-            now_ns,
-            message.trade_id,
-            message.price,
-            message.count,
-            message.taker,
-            message.is_block,
-            message.exchange_ns,
-        )
-        if state.trades is None:
-            state.trades = Ring(self._pool)
-        state.trades.append(trade)
-        state.last_trade = trade
-        state.traded_size = min(state.traded_size + message.count, MAX_TOTAL)
-        state.heard_ns = now_ns
-        return Change(message.market, ChangeKind.TRADE)
+        state.take_trade(message, halves, now_ns)
+        if len(self._ids) > MAX_ODD_IDS:
+            self._ids.keep(self._odd_ids())
+        return state.trade_change
 
     def _ticker(self, message: Ticker, now_ns: int) -> Change:
         state = self._state(message.market)
-        before, state.ticker = state.ticker, message
-        state.heard_ns = now_ns
-        moved = before is None or (before.yes_bid, before.yes_ask) != (message.yes_bid, message.yes_ask)
-        if moved and state.book is None:
-            # nobody bidding is shown as a bid of 0 and an ask of 1
-            yes_ask = None if message.yes_ask == DOLLAR else message.yes_ask
-            state.note_prices(self._pool, now_ns, message.yes_bid or None, yes_ask)
-        return Change(message.market, ChangeKind.TICKER)
+        state.take_ticker(message, now_ns)
+        return state.ticker_change
 
     def _private(self, message: Fill | UserOrder | MarketPosition, now_ns: int) -> Change | Rejected:
         state = self._state(message.market)
@@ -252,7 +226,7 @@ class MarketStateStore:
         gone = [
             state
             for state in self._markets.values()
-            if state.connection == connection and state.sid == message.sid and state.market not in kept
+            if state.owner == (connection, message.sid) and state.market not in kept
         ]
         for state in gone:
             state.disown()
@@ -262,23 +236,31 @@ class MarketStateStore:
         state = self._markets.get(market)
         if state is None:
             if len(self._markets) >= MAX_MARKETS:
+                self.shuffles += 1
                 for name in _least_missed(self._markets):
                     forgotten = self._markets.pop(name)
                     self._account.working -= len(forgotten.orders or ())
                     forgotten.release()
-            state = self._markets[market] = MarketState(market)
+            state = self._markets[market] = MarketState(market, self._pool, self._ids)
         return state
+
+    def _odd_ids(self) -> set[int]:
+        """The numbers of the ids that are no UUIDs and that somebody still knows."""
+        found = self._seen.odd()
+        for state in self._markets.values():
+            found.update(low for *_, high, low in state.trades.items() if high == ODD)
+        return found
 
 
 def trusted_owner(store: MarketStateStore, market: str) -> tuple[int, int] | None:
     """(connection, sid) of the market's book if that is to be trusted, else None; cheaper than a view."""
     state = store._markets.get(market)
-    return (state.connection, state.sid) if state is not None and state.trusted else None
+    return state.owner if state is not None and state.trusted else None
 
 
 def untrusted_books(store: MarketStateStore) -> tuple[str, ...]:
     """The markets, sorted, that have had a book which is not to be trusted now; cheaper than views."""
-    return tuple(sorted(name for name, state in store._markets.items() if state.book is not None and not state.trusted))
+    return tuple(sorted(name for name, state in store._markets.items() if state.has_book and not state.trusted))
 
 
 def last_heard(store: MarketStateStore, market: str) -> int:

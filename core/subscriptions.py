@@ -3,11 +3,27 @@
 Knows the numbering of PROTOCOL section 6, per (connection, sid). Must not know gaps: `core.session` judges.
 """
 
-from dataclasses import dataclass, field, replace
 from typing import Annotated, Final
 
 import msgspec
 
+from core.cells import (
+    C_HEARD,
+    C_NUMBER,
+    C_OPEN,
+    CONNECTION_CELLS,
+    H_SERIAL,
+    S_CONNECTION,
+    S_HEARD,
+    S_NEXT,
+    S_NUMBER,
+    S_SERIAL,
+    S_SID,
+    S_YES_PRICE,
+    SUBSCRIPTION_CELLS,
+    Memory,
+)
+from core.machine import MAX_TOTAL
 from core.messages.types import BookDelta, BookSnapshot, Message, Ticker, Trade
 from core.views import ConnectionView, SubscriptionView
 
@@ -30,13 +46,8 @@ _CHANNELS: Final[dict[type, str]] = {
 }
 
 
-@dataclass(slots=True)
-class Subscription:
-    """A live sid. `next_seq` 0 = whatever comes first; `markets`: carried, True where a book was snapshotted here.
-
-    first_seq: the first number that came, 0 = none yet. heard_ns: its last frame in order.
-    acknowledged: its `subscribed` was seen. use_yes_price: no-side prices are on the yes scale.
-    """
+class SavedSubscription(msgspec.Struct):
+    """A subscription as plain values."""
 
     sid: int
     heard_ns: int
@@ -45,15 +56,84 @@ class Subscription:
     first_seq: int = 0
     acknowledged: bool = False
     use_yes_price: bool = False
-    markets: dict[str, bool] = field(default_factory=dict)
+    markets: dict[str, bool] = msgspec.field(default_factory=dict)
+
+
+class SavedConnection(msgspec.Struct):
+    """A connection as plain values."""
+
+    number: int
+    opened_ns: int
+    heard_ns: int
+    is_open: bool = True
+    use_yes_price: bool = False
+    lost_gap: int = 0
+    subscriptions: dict[int, SavedSubscription] = msgspec.field(default_factory=dict)
+    ended: dict[int, int] = msgspec.field(default_factory=dict)
+    pending: dict[int, bool] = msgspec.field(default_factory=dict)
+
+
+class Subscription:
+    """A live sid. `markets`: carried, True where a book was snapshotted here.
+
+    first_seq: the first number that came, 0 = none yet. acknowledged: its `subscribed` was seen.
+    What changes with every frame lies in cells, where the machine counts it.
+    """
+
+    __slots__ = ("_memory", "acknowledged", "at", "channel", "first_seq", "markets", "sid")
+
+    def __init__(self, memory: Memory, connection: "Connection", saved: SavedSubscription) -> None:
+        self._memory = memory
+        self.at = memory.take(SUBSCRIPTION_CELLS)
+        plain, at = memory.plain, self.at
+        plain[at + S_CONNECTION], plain[at + S_NUMBER], plain[at + S_SID] = connection.at, connection.number, saved.sid
+        self._renew()
+        self.sid = saved.sid
+        self.next_seq = saved.next_seq
+        self.heard_ns = saved.heard_ns
+        self.use_yes_price = saved.use_yes_price
+        self.channel = saved.channel
+        self.first_seq = saved.first_seq
+        self.acknowledged = saved.acknowledged
+        self.markets = dict(saved.markets)
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next frame has, 0 = whatever comes first."""
+        return self._memory.plain[self.at + S_NEXT]
+
+    @next_seq.setter
+    def next_seq(self, seq: int) -> None:
+        self._memory.plain[self.at + S_NEXT] = min(seq, MAX_TOTAL)
+
+    @property
+    def heard_ns(self) -> int:
+        """When its last numbered frame in order came."""
+        return self._memory.plain[self.at + S_HEARD]
+
+    @heard_ns.setter
+    def heard_ns(self, now_ns: int) -> None:
+        self._memory.plain[self.at + S_HEARD] = now_ns
+
+    @property
+    def use_yes_price(self) -> bool:
+        """Whether prices of the no side are on the yes scale."""
+        return bool(self._memory.plain[self.at + S_YES_PRICE])
+
+    @use_yes_price.setter
+    def use_yes_price(self, use_yes_price: bool) -> None:
+        self._memory.plain[self.at + S_YES_PRICE] = use_yes_price
 
     def books(self) -> tuple[str, ...]:
         """The markets with a book here, sorted."""
         return tuple(sorted(market for market, has_book in self.markets.items() if has_book))
 
-    def copy(self) -> "Subscription":
-        """The same, sharing nothing, in an order that does not tell how it came about."""
-        return replace(self, markets=dict(sorted(self.markets.items())))
+    def save(self) -> SavedSubscription:
+        """The same as plain values, in an order that does not tell how it came about."""
+        return SavedSubscription(
+            self.sid, self.heard_ns, self.channel, self.next_seq, self.first_seq, self.acknowledged, self.use_yes_price,
+            dict(sorted(self.markets.items())),
+        )  # fmt: skip
 
     def learn(self, message: Message) -> None:
         """Take from a data message what it tells of its subscription: the channel, and the market."""
@@ -73,10 +153,27 @@ class Subscription:
             del self.markets[market]
         for market in markets[: MAX_NAMED_MARKETS - len(self.markets)]:
             self.markets.setdefault(market, False)
+        if dropped:
+            self._renew()
         return dropped
 
+    def link(self, market: str, told: int) -> None:
+        """Let the machine know that this subscription carries a market, in the two cells there."""
+        if market in self.markets:
+            plain = self._memory.plain
+            plain[told], plain[told + 1] = self.at, plain[self.at + S_SERIAL]
 
-@dataclass(slots=True)
+    def release(self) -> None:
+        """Give its cells back; it must not be used afterwards."""
+        self._memory.give_back(self.at, SUBSCRIPTION_CELLS)
+
+    def _renew(self) -> None:
+        """What the machine knows of its markets holds no more."""
+        plain = self._memory.plain
+        plain[H_SERIAL] += 1
+        plain[self.at + S_SERIAL] = plain[H_SERIAL]
+
+
 class Connection:
     """A socket: `ended` maps the sids that are over to their last seq; `pending` commands' ids to use_yes_price.
 
@@ -84,43 +181,73 @@ class Connection:
     lost_gap: number of the reconnect gap that its end opened, 0 = none.
     """
 
-    number: int
-    opened_ns: int
-    heard_ns: int
-    is_open: bool = True
-    use_yes_price: bool = False
-    lost_gap: int = 0
-    subscriptions: dict[int, Subscription] = field(default_factory=dict)
-    ended: dict[int, int] = field(default_factory=dict)
-    pending: dict[int, bool] = field(default_factory=dict)
+    __slots__ = (
+        "_memory", "at", "ended", "lost_gap", "number", "opened_ns", "pending", "subscriptions", "use_yes_price",
+    )  # fmt: skip
+
+    def __init__(self, memory: Memory, saved: SavedConnection) -> None:
+        self._memory = memory
+        self.at = memory.take(CONNECTION_CELLS)
+        memory.plain[self.at + C_NUMBER] = self.number = saved.number
+        self.opened_ns = saved.opened_ns
+        self.heard_ns = saved.heard_ns
+        self.is_open = saved.is_open
+        self.use_yes_price = saved.use_yes_price
+        self.lost_gap = saved.lost_gap
+        self.subscriptions = {sid: Subscription(memory, self, entry) for sid, entry in saved.subscriptions.items()}
+        self.ended = dict(saved.ended)
+        self.pending = dict(saved.pending)
+
+    @property
+    def heard_ns(self) -> int:
+        """When anything last came on it."""
+        return self._memory.plain[self.at + C_HEARD]
+
+    @heard_ns.setter
+    def heard_ns(self, now_ns: int) -> None:
+        self._memory.plain[self.at + C_HEARD] = now_ns
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not over."""
+        return bool(self._memory.plain[self.at + C_OPEN])
+
+    @is_open.setter
+    def is_open(self, is_open: bool) -> None:
+        self._memory.plain[self.at + C_OPEN] = is_open
 
     def add(self, sid: int, now_ns: int) -> Subscription:
         """Begin a subscription that a frame tells of."""
-        subscription = Subscription(sid, now_ns, use_yes_price=self.use_yes_price)
         self.ended.pop(sid, None)
-        self.subscriptions[sid] = subscription
+        self._drop(sid)
+        saved = SavedSubscription(sid, now_ns, use_yes_price=self.use_yes_price)
+        subscription = self.subscriptions[sid] = Subscription(self._memory, self, saved)
         if len(self.subscriptions) > MAX_SUBSCRIPTIONS:
-            del self.subscriptions[min(self.subscriptions)]
+            self._drop(min(self.subscriptions))
         return subscription
 
     def end(self, sid: int) -> None:
         """A subscription is over; frames of it that still come are dead."""
-        self.ended[sid] = max(self.subscriptions.pop(sid).next_seq - 1, 0)
+        self.ended[sid] = max(self.subscriptions[sid].next_seq - 1, 0)
+        self._drop(sid)
         if len(self.ended) > MAX_SUBSCRIPTIONS:
             del self.ended[min(self.ended)]
 
     def renew(self, now_ns: int) -> None:
         """It is a new connection under the old number: nothing is subscribed."""
-        self.subscriptions.clear()
-        self.ended.clear()
+        self._forget()
         self.opened_ns = self.heard_ns = now_ns
 
     def close(self) -> None:
         """It is over, and all it carried."""
         self.is_open = False
-        self.subscriptions.clear()
-        self.ended.clear()
+        self._forget()
         self.pending.clear()
+
+    def release(self) -> None:
+        """Give its cells back; it must not be used afterwards."""
+        self._forget()
+        self._memory.give_back(self.at, CONNECTION_CELLS)
 
     def last_seq(self, sid: int) -> int:
         """The last number of a sid, live or ended; 0 = none."""
@@ -138,14 +265,13 @@ class Connection:
         if len(self.pending) > MAX_PENDING:
             del self.pending[min(self.pending)]
 
-    def copy(self) -> "Connection":
-        """The same, sharing nothing, in an order that does not tell how it came about."""
-        return replace(
-            self,
-            subscriptions={sid: subscription.copy() for sid, subscription in sorted(self.subscriptions.items())},
-            ended=dict(sorted(self.ended.items())),
-            pending=dict(sorted(self.pending.items())),
-        )
+    def save(self) -> SavedConnection:
+        """The same as plain values, in an order that does not tell how it came about."""
+        return SavedConnection(
+            self.number, self.opened_ns, self.heard_ns, self.is_open, self.use_yes_price, self.lost_gap,
+            {sid: subscription.save() for sid, subscription in sorted(self.subscriptions.items())},
+            dict(sorted(self.ended.items())), dict(sorted(self.pending.items())),
+        )  # fmt: skip
 
     def view(self) -> ConnectionView:
         """The frozen picture of it."""
@@ -154,6 +280,16 @@ class Connection:
             for _, s in sorted(self.subscriptions.items())
         )
         return ConnectionView(self.number, self.is_open, self.opened_ns, self.heard_ns, subscriptions)
+
+    def _drop(self, sid: int) -> None:
+        subscription = self.subscriptions.pop(sid, None)
+        if subscription is not None:
+            subscription.release()
+
+    def _forget(self) -> None:
+        for sid in list(self.subscriptions):
+            self._drop(sid)
+        self.ended.clear()
 
 
 class _Params(msgspec.Struct, frozen=True):

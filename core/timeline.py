@@ -5,9 +5,10 @@ on it advances with the monotonic clock, or, where a recording has none, with th
 the receive time.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from core.records import Kind, Record
 
@@ -21,8 +22,15 @@ class Timeline(msgspec.Struct):
     base_ns: int = 0
     base_mono_ns: int = 0
 
+    def at(self, record: Record) -> int:
+        """The time of this record, which must be the next one in seq order; nothing moves on."""
+        if record.kind == _SESSION:
+            return max(self.now_ns, record.at_ns)
+        mono = self.base_mono_ns and record.mono_ns
+        return max(self.now_ns, self.base_ns + record.mono_ns - self.base_mono_ns if mono else record.at_ns)
+
     def advance(self, record: Record) -> int:
-        """The time of this record, which must be the next one in seq order."""
+        """The same, and it is the time now."""
         if record.kind == _SESSION:
             self.base_ns = self.now_ns = max(self.now_ns, record.at_ns)
             self.base_mono_ns = record.mono_ns
@@ -34,3 +42,9 @@ class Timeline(msgspec.Struct):
         if now_ns > self.now_ns:
             self.now_ns = now_ns
         return self.now_ns
+
+    def following(self, at_ns: Any, mono_ns: Any) -> Any:
+        """The times of records after the last one, none of which begins a session (integer arrays); nothing moves on."""
+        if self.base_mono_ns:
+            at_ns = np.where(mono_ns == 0, at_ns, self.base_ns + mono_ns - self.base_mono_ns)
+        return np.maximum(np.maximum.accumulate(at_ns), self.now_ns)

@@ -4,7 +4,7 @@ Building the whole frozen view for every call would cost more than the call, so 
 is nothing here to write through. Prices in 1/10,000 dollar on the yes scale unless said, sizes in 1/100 contract.
 """
 
-from core.book import NO_BID
+from core.cells import M_NO_BEST, M_YES_BEST, NO_BID
 from core.lifecycle import Lifecycle, Phase, phase_at
 from core.market import NOBODY, MarketState
 from core.messages.types import Level, Ticker
@@ -25,42 +25,42 @@ class Window:
     @property
     def bid(self) -> int | None:
         """The best bid for yes; None = nobody bids."""
-        book = None if self._state is None else self._state.book
-        return None if book is None or book.yes.best == NO_BID else book.yes.best
+        state = self._state
+        best = NO_BID if state is None else state.memory.plain[state.at + M_YES_BEST]
+        return None if best == NO_BID else best
 
     @property
     def ask(self) -> int | None:
         """The best offer of yes; None = nobody offers."""
-        book = None if self._state is None else self._state.book
-        return None if book is None or book.no.best == NO_BID else DOLLAR - book.no.best
+        state = self._state
+        best = NO_BID if state is None else state.memory.plain[state.at + M_NO_BEST]
+        return None if best == NO_BID else DOLLAR - best
 
     @property
     def bid_size(self) -> int:
         """Contracts at the best bid."""
-        book = None if self._state is None else self._state.book
-        return 0 if book is None or book.yes.best == NO_BID else book.yes.levels[book.yes.best]
+        ladder = None if self._state is None else self._state.book.yes
+        return 0 if ladder is None or ladder.best == NO_BID else ladder.size(ladder.best)
 
     @property
     def ask_size(self) -> int:
         """Contracts at the best offer."""
-        book = None if self._state is None else self._state.book
-        return 0 if book is None or book.no.best == NO_BID else book.no.levels[book.no.best]
+        ladder = None if self._state is None else self._state.book.no
+        return 0 if ladder is None or ladder.best == NO_BID else ladder.size(ladder.best)
 
     def size_at(self, price: int, *, bids: bool) -> int:
         """Contracts bid, or offered, at this yes price."""
-        book = None if self._state is None else self._state.book
-        if book is None:
+        if self._state is None:
             return 0
-        return book.yes.levels.get(price, 0) if bids else book.no.levels.get(DOLLAR - price, 0)
+        book = self._state.book
+        return book.yes.size(price) if bids else book.no.size(DOLLAR - price)
 
     def depth(self, levels: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The best bids and the best offers, best first, at most so many of each."""
-        book = None if self._state is None else self._state.book
-        if book is None:
+        if self._state is None:
             return (), ()
-        bids = sorted(book.yes.levels.items(), reverse=True)[:levels]
-        offers = sorted(book.no.levels.items(), reverse=True)[:levels]
-        return tuple(bids), tuple((DOLLAR - price, size) for price, size in offers)
+        book = self._state.book
+        return book.yes.top(levels), tuple([(DOLLAR - price, size) for price, size in book.no.top(levels)])
 
     @property
     def is_trusted(self) -> bool:
@@ -70,7 +70,7 @@ class Window:
     @property
     def connection(self) -> int:
         """The connection whose frames make the book, -1 = nobody's."""
-        return NOBODY if self._state is None else self._state.connection
+        return NOBODY if self._state is None else self._state.owner[0]
 
     @property
     def book_ns(self) -> int:
@@ -90,7 +90,7 @@ class Window:
     @property
     def last_trade(self) -> RecentTrade | None:
         """The latest public trade."""
-        return None if self._state is None else self._state.last_trade
+        return None if self._state is None else self._state.last_trade()
 
     @property
     def traded_size(self) -> int:
@@ -100,12 +100,12 @@ class Window:
     @property
     def trades(self) -> tuple[RecentTrade, ...]:
         """The recent public trades, oldest first."""
-        return () if self._state is None or self._state.trades is None else self._state.trades.items()
+        return () if self._state is None else self._state.recent_trades()
 
     @property
     def prices(self) -> tuple[PricePoint, ...]:
         """How the best prices moved, oldest first."""
-        return () if self._state is None or self._state.prices is None else self._state.prices.items()
+        return () if self._state is None else self._state.recent_prices()
 
     @property
     def ticker(self) -> Ticker | None:

@@ -8,30 +8,24 @@ decodes a payload only where the columns do not hold the whole message. Both giv
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final
 
 from capture.tape import checkpoints
 from capture.tape.reader import Tape
-from capture.tape.schema import SCHEMA, Blobs, columns_of
-from core import columns, state
+from core import state
+from core.batch import SCAN_ROWS
+from core.cells import NEVER
+from core.copies import machine
 from core.engine import Engine, Step
+from core.machine import END
 from core.messages import Malformed, Message, decode
 from core.records import Kind, Record
 from core.store import MarketStateStore
-from core.timeline import Timeline
+from replay.feed import ByColumns, Bytes, Fed, Feed
 
 PATHS: Final = ("bytes", "columns")
-COLUMNS: Final = tuple(name for name in SCHEMA.names if name != "source")
-"""What the column path reads: everything but an import's own spelling of its lines."""
-
-NEVER: Final = 1 << 63
-"""Later than any time and any seq."""
-
 CHECKPOINT_RECORDS: Final = 262_144
 """A checkpoint is left behind once in so many records: a few seconds of replay, a few files a day of tape."""
-
-Fed: TypeAlias = tuple[Record, Message | Malformed | None]
-"""A record and its message, None where the engine is to decode the payload."""
 
 
 class Player:
@@ -58,14 +52,14 @@ class Player:
             raise ValueError(f"start {start!r} is none of beginning, checkpoint")
         self.tape = tape
         self.path = path
+        if tape.manifest.next_seq >= SCAN_ROWS:
+            machine(is_compiled=True)  # half a second, once a process
         self.engine = Engine()
         self.position = 0
         self.finished = False
         self._start = start
-        self._checkpoint_records = checkpoint_records
+        self._spacing = checkpoint_records or NEVER
         self._feed = self._fed(0)
-        self._held: tuple[Fed, int] | None = None  # read ahead, and its now_ns
-        self._clock: Timeline | None = None  # of what was read; kept from the first limit in time on
 
     @property
     def store(self) -> MarketStateStore:
@@ -82,47 +76,60 @@ class Player:
 
         Returns how many records were played. With both limits it stops at the one that comes first.
         """
-        played = 0
-        for _ in self.play(until_ns, until_seq):
-            played += 1
-        return played
+        feed = self._set_out(until_ns, until_seq)
+        if not isinstance(feed, ByColumns) or not self.engine.memory.is_compiled:
+            return sum(1 for _ in self.play(until_ns, until_seq))
+        from_seq, last_ns = self.position, NEVER if until_ns is None else until_ns
+        while self.stride(last_ns, NEVER if until_seq is None else until_seq) != END:
+            self.step()
+        return self.position - from_seq
 
     def play(self, until_ns: int | None = None, until_seq: int | None = None) -> Iterator[tuple[Record, Step]]:
         """`advance`, yielding each record just after its step; the state may be looked at between two of them.
 
         On the column path the payload of a record whose columns hold the whole message is left empty.
         """
-        if self._start == "checkpoint":
-            self._start = "beginning"
-            self._jump(until_ns, until_seq)
-        if until_ns is not None and self._clock is None:
-            self._clock = self.engine.save().timeline
-        engine, last_ns = self.engine, NEVER if until_ns is None else until_ns
-        last_seq = NEVER if until_seq is None else until_seq
-        for fed, now_ns in self._next():
-            record = fed[0]
-            if now_ns > last_ns or record.seq > last_seq:
-                self._held = fed, now_ns
+        feed, engine = self._set_out(until_ns, until_seq), self.engine
+        last_ns, last_seq = NEVER if until_ns is None else until_ns, NEVER if until_seq is None else until_seq
+        while (fed := self._here(feed)) is not None:
+            record, message = fed
+            if record.seq > last_seq or (until_ns is not None and engine.timeline.at(record) > last_ns):
                 return
-            step = engine.step(record, fed[1])
-            self.position = record.seq + 1
-            if self._checkpoint_records and self.position % self._checkpoint_records == 0:
-                checkpoints.save(self.tape, record.seq, engine.now_ns, state.dump(engine))
+            step = engine.step(record, message)
+            feed.stepped(engine, step)
+            self._reached(record.seq + 1)
             yield record, step
         self.finished = True
 
-    def _next(self) -> Iterator[tuple[Fed, int]]:
-        """What comes next with its now_ns (0 while nobody asks for it), beginning with what was read ahead."""
-        held, self._held = self._held, None
-        if held is not None:
-            yield held
-        clock = self._clock
-        try:
-            for fed in self._feed:
-                yield fed, 0 if clock is None else clock.advance(fed[0])
-        except Exception:
-            self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
-            raise
+    def stride(self, last_ns: int = NEVER, last_seq: int = NEVER) -> int:
+        """Have the machine play on, up to an instant and a seq, both in it; why it stopped (see `core.machine`).
+
+        UNDONE: `step` is to play the next record. Only for the column path.
+        """
+        feed, engine = self._feed, self.engine
+        assert isinstance(feed, ByColumns), f"the machine plays columns, not {self.path}"
+        while True:
+            stop = min(last_seq, (self.position // self._spacing + 1) * self._spacing - 1)
+            try:
+                why = feed.run(engine, last_ns, stop)
+            except Exception:
+                self._reached(engine.next_seq)
+                self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
+                raise
+            self._reached(engine.next_seq)
+            if why != END or self.position <= stop or stop == last_seq:
+                self.finished = self.finished or (why == END and self._here(feed) is None)
+                return why
+
+    def step(self) -> tuple[Record, Step]:
+        """Play the next record, which must be there."""
+        feed = self._feed
+        fed = feed.here(dense=False)
+        assert fed is not None, "a record is left"
+        step = self.engine.step(*fed)
+        feed.stepped(self.engine, step)
+        self._reached(fed[0].seq + 1)
+        return fed[0], step
 
     def records(self, from_seq: int = 0) -> Iterator[Record]:
         """The tape's records with their payloads, wherever this player stands."""
@@ -130,9 +137,12 @@ class Player:
 
     def messages(self, from_seq: int = 0) -> Iterator[tuple[Record, Message | Malformed]]:
         """Every text frame with its decoded message, by this player's path, wherever it stands."""
-        for record, message in self._fed(from_seq):
+        feed = self._fed(from_seq)
+        while (fed := feed.here()) is not None:
+            record, message = fed
             if record.kind == Kind.FRAME:
                 yield record, decode(record.payload) if message is None else message
+            feed.skip()
 
     def state_digest(self) -> str:
         """SHA-256 (hex) of the whole state: equal on every path, from every start."""
@@ -141,6 +151,27 @@ class Player:
     def decision_digest(self) -> str:
         """SHA-256 (hex) of no decision: a player alone has no strategies (`replay.hosted` plays with them)."""
         return state.decision_digest()
+
+    def _set_out(self, until_ns: int | None, until_seq: int | None) -> Feed:
+        if self._start == "checkpoint":
+            self._start = "beginning"
+            self._jump(until_ns, until_seq)
+        return self._feed
+
+    def _here(self, feed: Feed) -> Fed | None:
+        try:
+            return feed.here()
+        except Exception:
+            self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
+            raise
+
+    def _reached(self, position: int) -> None:
+        """Stand before another record; leave a checkpoint where one is due."""
+        if position <= self.position:
+            return
+        self.position = position
+        if position % self._spacing == 0:
+            checkpoints.save(self.tape, position - 1, self.engine.now_ns, state.dump(self.engine))
 
     def _jump(self, until_ns: int | None, until_seq: int | None) -> None:
         found = checkpoints.nearest(self.tape, seq=until_seq, now_ns=until_ns)
@@ -154,26 +185,5 @@ class Player:
         self.position = seq + 1
         self._feed = self._fed(seq + 1)
 
-    def _fed(self, from_seq: int) -> Iterator[Fed]:
-        if self.path == "columns":
-            return _by_columns(self.tape, from_seq)
-        return ((record, None) for record in self.tape.records(from_seq))
-
-
-def _by_columns(tape: Tape, from_seq: int) -> Iterator[Fed]:
-    """Records with the messages that their columns hold; each column becomes a list once a table."""
-    for table in tape.tables(COLUMNS, from_seq):
-        if not table.num_rows:
-            continue
-        raw = [table.column(name).to_pylist() for name in ("seq", "at_ns", "mono_ns", "connection", "kind")]
-        kept = Blobs.of_arrow(table.column("payload").combine_chunks())
-        ends, first_seq = [0, *kept.ends.tolist()], raw[0][0]
-        for seq, at_ns, mono_ns, connection, kind, message in zip(
-            *raw, columns.messages(columns_of(table)), strict=True
-        ):
-            if message is not None:
-                yield Record(seq, at_ns, mono_ns, connection, kind, b""), message
-                continue
-            row = seq - first_seq
-            payload = kept.data[ends[row] : ends[row + 1]].tobytes()
-            yield Record(seq, at_ns, mono_ns, connection, kind, payload), None
+    def _fed(self, from_seq: int) -> Feed:
+        return ByColumns(self.tape, from_seq) if self.path == "columns" else Bytes(self.tape, from_seq)

@@ -150,6 +150,11 @@ class Blobs:
         buffers = [mask, pa.py_buffer(bounds), pa.py_buffer(np.ascontiguousarray(self.data))]
         return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self.ends), buffers)
 
+    def at(self, row: int) -> bytes:
+        """One of them (b"" for null)."""
+        start = int(self.ends[row - 1]) if row else 0
+        return self.data[start : int(self.ends[row])].tobytes()
+
     def lengths(self) -> Ints:
         """Length of each string, -1 for null."""
         lengths = np.diff(self.ends, prepend=0)

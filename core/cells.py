@@ -1,0 +1,135 @@
+"""The one flat memory in which the numbers of connections, books and rings lie, and what lies where in it.
+
+Knows cells: 64-bit integers, handed out in blocks and taken back. Must not know what the numbers mean to a strategy.
+One memory has two faces: `plain`, fast to read and write one cell at a time from Python, and `m`, which is what the
+functions of `core.machine` are given: the same cells as a numpy array where these are compiled.
+"""
+
+from array import array
+from typing import Any, Final
+
+import numpy as np
+
+from core.copies import Machine, machine
+
+NULL: Final = -(1 << 63)
+"""Stands for "no value"."""
+
+NEVER: Final = (1 << 63) - 1
+"""Later than any time and any seq."""
+
+NO_BID: Final = -1
+"""The best price of an empty ladder."""
+
+UNTOLD: Final = -2
+"""A best price that nobody has been told yet."""
+
+SCRATCH: Final = 32
+"""From here on the values of one message are handed to the machine."""
+
+HEADER: Final = 64
+"""Cells before the first block; offset 0 stands for "no block"."""
+
+# The header.
+H_RECORDS, H_FRAMES, H_DELTAS, H_SNAPSHOTS, H_TICKERS, H_TRADES = range(1, 7)  # stepped, not yet in the engine's counts
+H_POOL, H_POOL_CAPACITY = 7, 8  # items of all rings together, and the most there may be
+H_SEEN = 9  # the block that remembers trade ids, 0 = not made yet
+H_FILTERED = 10  # 1 = the tape is filtered: numbers may jump
+H_OPEN_GAPS = 11  # how many gaps are open
+H_IS_WATCHED = 12  # 1 = strategies want to know of changes at the top of a book
+H_DUE = 13  # from this time on every record matters to strategies
+H_STOP = 14  # why `run` stopped
+H_AT = 15  # the market it stopped at
+H_SERIAL = 16  # the last serial number given to a subscription
+H_NOW = 17  # now_ns of the last row
+
+# A connection.
+C_NUMBER, C_OPEN, C_HEARD = range(3)
+CONNECTION_CELLS: Final = 4
+
+# A subscription. Its serial is new whenever its list of markets shrinks, and 0 once it is over.
+S_SERIAL, S_CONNECTION, S_NUMBER, S_SID, S_NEXT, S_HEARD, S_YES_PRICE = range(7)
+SUBSCRIPTION_CELLS: Final = 8
+
+# A ladder: price units between slots, how many slots, a size each, then how many are taken of each BLOCK of them.
+L_STEP, L_SLOTS, L_SIZES = range(3)
+BLOCK: Final = 32
+STEPS: Final = (100, 10, 1)
+"""Grids of a ladder, coarsest first: a cent, a tenth, a hundredth of one."""
+
+# A ring: where it lies (0 = nowhere yet), items it has room for, where the oldest is, how many there are.
+R_AT, R_ROOM, R_FIRST, R_LENGTH = range(4)
+POINT_CELLS: Final = 3  # now_ns, best yes bid, best no bid
+TRADE_CELLS: Final = 8  # now_ns, price, count, 1 yes or 2 no, is_block, exchange_ns, and the id's two halves
+RING_CAPACITY: Final = 1_024
+"""Items of one ring: in the busiest tenth of a second on tape (1,517 frames) the best price moves less often."""
+
+# A market.
+M_CONNECTION, M_SID, M_SEQ, M_CLOCK, M_BOOK_NS, M_HEARD_NS, M_TRUSTED, M_HAS_BOOK, M_TRADED = range(9)
+M_YES, M_YES_BEST, M_NO, M_NO_BEST = range(9, 13)  # a side: its ladder (0 = none yet), its best price
+M_PRICES = 13  # ring
+M_TRADES = 17  # ring
+M_BOOK_SUB, M_BOOK_SERIAL, M_TRADE_SUB, M_TRADE_SERIAL, M_TICKER_SUB, M_TICKER_SERIAL = range(21, 27)
+M_TOLD = 27  # four cells: best bid and its size, best no bid and its size, as strategies were last told
+M_WAKES = 31  # what of this market wakes strategies
+M_TICKER = 32  # 15 cells, see below
+M_ID = 47  # code of the ticker's market_id in the rows at hand, -1 = another
+MARKET_CELLS: Final = 48
+
+# A ticker, from M_TICKER on.
+T_HAS, T_SID, T_SEQ, T_SENDING_MS, T_EXCHANGE_NS, T_VALUES = range(6)  # T_HAS 2 = it holds what the cells do not
+TICKER_VALUES: Final = 10
+TICKER_CELLS: Final = T_VALUES + TICKER_VALUES
+
+# What wakes strategies, as bits.
+WAKE_BOOK, WAKE_TOP, WAKE_TRADE, WAKE_TICKER = 1, 2, 4, 8
+
+_FIRST_CELLS: Final = 1 << 12
+
+
+class Memory:
+    """Cells in blocks. plain: the cells, one at a time; m: the cells for `machine`; both change when it grows."""
+
+    __slots__ = ("_free", "_next", "is_compiled", "m", "machine", "plain")
+
+    def __init__(self, is_compiled: bool | None = None) -> None:
+        """is_compiled: whether `machine` is the compiled one (default: when that is loaded already)."""
+        self.machine = machine(is_compiled)
+        self.is_compiled = self.machine is not machine(False)
+        self.plain = array("q", bytes(8 * _FIRST_CELLS))
+        self.plain[H_DUE] = NEVER
+        self.m: Any = self._face()
+        self._free: dict[int, list[int]] = {}
+        self._next = HEADER
+
+    @property
+    def used(self) -> int:
+        """Cells in blocks that were not given back."""
+        return self._next - HEADER - sum(size * len(blocks) for size, blocks in self._free.items())
+
+    def take(self, cells: int) -> int:
+        """The offset of a block of so many cells, all 0."""
+        free = self._free.get(cells)
+        if free:
+            return free.pop()
+        at, self._next = self._next, self._next + cells
+        if self._next > len(self.plain):
+            self._grow()
+        return at
+
+    def give_back(self, at: int, cells: int) -> None:
+        """A block is not used any more."""
+        self.plain[at : at + cells] = array("q", bytes(8 * cells))
+        self._free.setdefault(cells, []).append(at)
+
+    def _grow(self) -> None:
+        room = len(self.plain)
+        while room < self._next:
+            room *= 2
+        grown = array("q", bytes(8 * room))
+        grown[: len(self.plain)] = self.plain
+        self.plain = grown
+        self.m = self._face()
+
+    def _face(self) -> Any:
+        return np.frombuffer(self.plain, np.int64) if self.is_compiled else self.plain

@@ -1,0 +1,167 @@
+"""A tape's records as a player takes them: one by one with their messages, or, by columns, many at once by the machine.
+
+Knows tables and where in them the next record is. Must not know what a step does, nor when playing is to stop.
+"""
+
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+
+from capture.tape.reader import Tape
+from capture.tape.schema import SCHEMA, Blobs, columns_of
+from core.cells import H_STOP, NEVER
+from core.columns import Columns, Messages
+from core.engine import Engine, Step
+from core.machine import END
+from core.messages import Malformed, Message
+from core.records import Kind, Record
+from core.rows import Rows
+
+COLUMNS: Final = tuple(name for name in SCHEMA.names if name != "source")
+"""What the column path reads: everything but an import's own spelling of its lines."""
+
+Fed: TypeAlias = tuple[Record, Message | Malformed | None]
+"""A record and its message, None where the engine is to decode the payload."""
+
+_SESSION: Final = int(Kind.SESSION)
+
+
+class Feed(Protocol):
+    """The records of a tape from some seq on."""
+
+    def here(self, *, dense: bool = True) -> Fed | None:
+        """The next record; None when there is none. dense: those after it will be asked for, too."""
+
+    def stepped(self, engine: Engine, step: Step) -> None:
+        """It was stepped, and did this."""
+
+    def skip(self) -> None:
+        """Pass it over; nothing of this feed may be stepped any more."""
+
+
+class Bytes:
+    """Every record with its payload, for the engine to decode."""
+
+    def __init__(self, tape: Tape, from_seq: int) -> None:
+        self._records = tape.records(from_seq)
+        self._here: Record | None = None
+
+    def here(self, *, dense: bool = True) -> Fed | None:  # noqa: ARG002  # as Feed has it
+        """See Feed."""
+        if self._here is None:
+            self._here = next(self._records, None)
+        return None if self._here is None else (self._here, None)
+
+    def stepped(self, engine: Engine, step: Step) -> None:  # noqa: ARG002  # as Feed has it
+        """See Feed."""
+        self._here = None
+
+    def skip(self) -> None:
+        """See Feed."""
+        self._here = None
+
+
+class ByColumns:
+    """Records with the messages that their columns hold; `run` has the machine step many of them."""
+
+    def __init__(self, tape: Tape, from_seq: int) -> None:
+        self._tables = tape.tables(COLUMNS, from_seq)
+        self._batch: _Batch | None = None
+        self._row = 0
+
+    def here(self, *, dense: bool = True) -> Fed | None:
+        """See Feed."""
+        batch = self._present()
+        return None if batch is None else batch.fed(self._row, dense=dense)
+
+    def stepped(self, engine: Engine, step: Step) -> None:
+        """See Feed."""
+        assert self._batch is not None, "a record was here"
+        self._row += 1
+        self._batch.changed(engine, step, self._row)
+
+    def skip(self) -> None:
+        """See Feed."""
+        self._row += 1
+
+    def run(self, engine: Engine, until_ns: int, until_seq: int) -> int:
+        """Have the machine step what it can, up to an instant and a seq, both in it. Why it stopped.
+
+        END: there, or nothing is left. UNDONE: the next record (`here`) is to be stepped by Python, and then `stepped`.
+        Anything else: as `core.machine` says of the record `before`.
+        """
+        while (batch := self._present()) is not None:
+            last = batch.last(engine, self._row, until_ns, until_seq)
+            if self._row >= last:
+                return END
+            self._row = engine.run(batch.rows.cells, batch.size, self._row, last)
+            why: int = engine.memory.plain[H_STOP]
+            if why != END:
+                return why
+        return END
+
+    def before(self) -> Fed:
+        """The record that was stepped last."""
+        assert self._batch is not None, "run has stopped somewhere"
+        return self._batch.fed(self._row - 1, dense=False)
+
+    def _present(self) -> "_Batch | None":
+        while self._batch is None or self._row >= self._batch.size:
+            table = next(self._tables, None)
+            if table is None:
+                return None
+            if table.num_rows:
+                self._batch, self._row = _Batch(table), 0
+        return self._batch
+
+
+class _Batch:
+    """One table. rows: the same for the machine, once `last` was asked for."""
+
+    rows: Rows
+
+    def __init__(self, table: Any) -> None:
+        self.size = table.num_rows
+        self._numbers = [_numbers(table, name) for name in ("at_ns", "mono_ns", "connection", "kind")]
+        self.first_seq: int = table.column("seq")[0].as_py()
+        self._columns: Columns = columns_of(table)
+        self._payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
+        self._messages: Messages | None = None
+        self._shuffles = -1
+
+    def last(self, engine: Engine, row: int, until_ns: int, until_seq: int) -> int:
+        """The first row from one on that lies beyond an instant or a seq."""
+        if self._shuffles < 0:
+            self.rows = Rows(self._numbers, self._columns)
+            self.rows.time(engine.timeline, row)
+        if self._shuffles != engine.store.shuffles:
+            self._shuffles = engine.store.shuffles
+            self.rows.find(engine.store.states())
+        last: int = min(self.size, until_seq - self.first_seq + 1)
+        beyond: int = self.size if until_ns == NEVER else row + self.rows.until(row, until_ns)
+        return min(last, beyond)
+
+    def changed(self, engine: Engine, step: Step, row: int) -> None:
+        """A row before this one was stepped otherwise."""
+        if self._shuffles < 0:
+            return
+        if step.message is None:
+            if self._numbers[-1][row - 1] == _SESSION and row < self.size:
+                self.rows.time(engine.timeline, row)
+            return
+        market = getattr(step.message, "market", "")
+        if market:
+            self.rows.found(market, engine.store.states().get(market))
+
+    def fed(self, row: int, *, dense: bool) -> Fed:
+        """The record of a row with its message. dense: most rows will be asked for."""
+        if self._messages is None or (dense and not self._messages.dense):
+            self._messages = Messages(self._columns, dense=dense)
+        message = self._messages.at(row)
+        payload = b"" if message is not None else self._payloads.at(row)
+        at_ns, mono_ns, connection, kind = [int(column[row]) for column in self._numbers]
+        return Record(self.first_seq + row, at_ns, mono_ns, connection, kind, payload), message
+
+
+def _numbers(table: Any, name: str) -> Any:
+    return np.asarray(table.column(name).combine_chunks())
