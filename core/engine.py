@@ -204,10 +204,21 @@ class Engine:
         Why it stopped is in the cells H_STOP and H_AT.
         """
         stopped: int = self.memory.machine.run(self.memory.m, rows, stride, first, last)
-        if stopped > first:
-            self.next_seq += stopped - first
-            self.timeline.now_ns = self.memory.plain[H_NOW]
+        self.ran(stopped - first)
         return stopped
+
+    def ran(self, rows: int) -> None:
+        """The machine has stepped so many rows."""
+        if rows:
+            self.next_seq += rows
+            self.timeline.now_ns = self.memory.plain[H_NOW]
+
+    def change_of(self, message: Any) -> Change:
+        """What a message changed that the machine has stepped."""
+        state = self.store.states()[message.market]
+        if type(message) is Ticker:
+            return state.ticker_change
+        return state.trade_change if type(message) is Trade else state.book_change
 
     def _message(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
         kind = type(message)

@@ -19,6 +19,7 @@ from core.actions import (
     decode_tick,
     terms_of,
 )
+from core.cells import H_AT, H_IS_WATCHED, M_TOLD, M_WAKES, NEVER, UNTOLD
 from core.changes import Change, ChangeKind
 from core.context import Account, Context
 from core.decider import Decider, Reaction
@@ -29,6 +30,7 @@ from core.gaps import MUTE, SEQUENCE, STALL, Gap
 from core.health import Health
 from core.inquiry import News
 from core.lookout import BEATS, Lookout
+from core.machine import BOOK_WOKE, TOP_WOKE, TRADE_WOKE
 from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
 from core.records import Control, Kind, Record, decode_control, decode_rest, decode_session
 from core.reference import Reference
@@ -69,13 +71,16 @@ class Host:
         self.reference = Reference(store)
         self.trading = Trading(terms, store, self.now_ns)
         self.lookout = Lookout(self.engine, self.reference, self.trading)
-        self._tops: dict[str, tuple[int | None, int, int | None, int]] = {}
+        self._windows: dict[int, tuple[str, Window]] = {}
         self._seats = Seats(self._run, self._raises, lambda seat: self.trading.pull(seat.name))
         self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._news)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._decider.ask, account, Dice(seed * 1_000_003 + number))
             self._seats.add(Seat(number, spec.name, self._load(spec), ctx))
+        self._forgotten = -1
+        self.due_is_stale = False
+        self._untold()
 
     @property
     def health(self) -> Health:
@@ -117,6 +122,7 @@ class Host:
     def wake(self, seat: int, name: str, at_ns: int) -> None:
         """Set a timer of a strategy."""
         self._seats.wake(seat, name, at_ns)
+        self.due_is_stale = True
 
     def react(self, record: Record, step: Step) -> Reaction:
         """Take in the next record, which the engine has just stepped."""
@@ -127,7 +133,7 @@ class Host:
             return reaction
         if kind == Kind.SESSION:
             self._session(record)
-            return reaction
+            return self._concluded(self._decider.reaction)
         if not self._seats.seats:
             return reaction
         self.trading.at(self.now_ns)
@@ -145,15 +151,82 @@ class Host:
             self._control(decode_control(record.payload))
         if kind != _TEXT:
             self._look(kind)
-        over, asked = self.trading.upkeep(is_beat=kind in BEATS)
-        for news in over:
-            self._news(news)
-        for action in asked:
-            self._decider.decide(None, action)
-        if self._seats.faults:
-            reaction.faults += self._seats.faults
-            self._seats.faults.clear()
+        is_beat = kind in BEATS
+        if is_beat or self.trading.has_upkeep:
+            over, asked = self.trading.upkeep(is_beat=is_beat)
+            for news in over:
+                self._news(news)
+            for action in asked:
+                self._decider.decide(None, action)
+        return self._concluded(reaction)
+
+    def woken(self, seq: int, now_ns: int, why: int, message: Any = None) -> Reaction:
+        """Take in a record that the machine has stepped, before `due_ns`, and that wakes a strategy: the same as `react`.
+
+        why: as the machine says. message: of a trade.
+        """
+        self.now_ns = now_ns
+        reaction = self._decider.begin(seq, now_ns)
+        self.trading.at(now_ns)
+        at = self.engine.memory.plain[H_AT]
+        market, window = self._windows.get(at) or self._window_at(at)
+        window.now_ns = now_ns
+        if why in (TOP_WOKE, BOOK_WOKE):
+            self._seats.book(market, window, top_moved=why == TOP_WOKE)
+        elif why == TRADE_WOKE:
+            self._seats.tell("on_trade", window, message, market=market)
+        else:
+            self._seats.tell("on_ticker", window, market=market)
+        if self.trading.has_upkeep:
+            self.due_is_stale = True
+            for action in self.trading.upkeep(is_beat=False)[1]:
+                self._decider.decide(None, action)
+        return self._concluded(reaction)
+
+    @property
+    def due_ns(self) -> int:
+        """From when on any record leads to something, whatever it is."""
+        return self.trading.due_ns if self._seats.seats else NEVER
+
+    def watch(self, message: Any) -> None:
+        """Have the machine stop where strategies want to hear of what it steps, after Python has stepped a record."""
+        memory, store = self.engine.memory, self.engine.store
+        memory.plain[H_IS_WATCHED] = bool(self._seats.seats)
+        if self._forgotten != store.shuffles:
+            self._forgotten = store.shuffles
+            self._windows.clear()
+            self._set_wakes()
+            return
+        state = store.states().get(getattr(message, "market", ""))
+        if state is not None:
+            memory.plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+
+    def _concluded(self, reaction: Reaction) -> Reaction:
+        """The end of a record: strategies that failed, and the markets that they want to hear of now."""
+        seats = self._seats
+        if seats.called and seats.refresh():
+            self._set_wakes()
+        if seats.faults:
+            reaction.faults += seats.faults
+            seats.faults.clear()
+            self._set_wakes()
         return reaction
+
+    def _set_wakes(self) -> None:
+        plain = self.engine.memory.plain
+        for state in self.engine.store.states().values():
+            plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+
+    def _untold(self) -> None:
+        """Nobody was told of any best price."""
+        plain = self.engine.memory.plain
+        for state in self.engine.store.states().values():
+            plain[state.at + M_TOLD] = UNTOLD
+
+    def _window_at(self, at: int) -> tuple[str, Window]:
+        market = self.engine.store.market_at(at)
+        found = self._windows[at] = market, self.window(market)
+        return found
 
     def _session(self, record: Record) -> None:
         session = decode_session(record.payload)
@@ -188,12 +261,9 @@ class Host:
             self._seats.tell("on_position", market, market=market)
 
     def _book(self, market: str) -> None:
-        window = self.window(market)
-        top = window.bid, window.bid_size, window.ask, window.ask_size
-        moved = self._tops.get(market) != top
-        if moved:
-            self._tops[market] = top
-        self._seats.book(market, window, top_moved=moved)
+        memory = self.engine.memory
+        moved = memory.machine.top_moved(memory.m, self.engine.store.states()[market].at)
+        self._seats.book(market, self.window(market), top_moved=moved)
 
     def _rest(self, record: Record) -> None:
         fetched = read_answer(decode_rest(record.payload), self.now_ns)

@@ -61,6 +61,11 @@ class Inquiry:
         """About a second has passed: what is in doubt for a while is to be asked about."""
         self._questions.beat(now_ns, self._doubts())
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether there is something to be asked now."""
+        return self._questions.is_asking
+
     def take(self) -> tuple[Fetch, ...]:
         """What is to be asked now; each is given once."""
         return self._questions.take()

@@ -30,7 +30,7 @@ from core.cells import (
     M_HEARD_NS,
     M_ID,
     M_NO,
-    M_NO_BEST,
+    M_PRICES,
     M_SEQ,
     M_SID,
     M_TICKER,
@@ -42,8 +42,6 @@ from core.cells import (
     M_TRUSTED,
     M_WAKES,
     M_YES,
-    M_YES_BEST,
-    M_PRICES,
     NO_BID,
     NULL,
     S_CONNECTION,
@@ -95,12 +93,18 @@ from core.levels import (
     append,
     apply_delta,
     apply_snapshot,
-    change as change,
-    clear as clear,
     has_room,
-    highest as highest,
     note,
     size_at,
+)
+from core.levels import (
+    change as change,
+)
+from core.levels import (
+    clear as clear,
+)
+from core.levels import (
+    highest as highest,
 )
 
 STALL_NS: Final = 25_000_000_000
@@ -135,7 +139,7 @@ def is_next(m: Any, told: int, number: int, sid: int, seq: int, now: int) -> boo
     expected = m[sub + S_NEXT]
     if seq == 0:
         return True
-    return 0 < expected and seq < MAX_TOTAL and (seq == expected or (m[H_FILTERED] == 1 and seq > expected))
+    return expected > 0 and seq < MAX_TOTAL and (seq == expected or (m[H_FILTERED] == 1 and seq > expected))
 
 
 @inner
@@ -335,7 +339,7 @@ def step_row(m: Any, rows: Any, stride: int, row: int, at: int) -> int:
         side = rows[O_SIDE * stride + row]
         price = rows[O_PRICE * stride + row]
         size = rows[O_SIZE * stride + row]
-        return step_delta(m, at, number, sid, seq, now, side, price, size, rows[O_CLOCK * stride + row])  # noqa: E501  # one call
+        return step_delta(m, at, number, sid, seq, now, side, price, size, rows[O_CLOCK * stride + row])  # one call
     more = rows[O_MORE * stride + row]
     if what == TRADE:
         return step_trade(m, at, number, sid, seq, now, rows, more)
@@ -365,7 +369,7 @@ def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
         what = rows[row]
         now = rows[O_NOW * stride + row]
         why = END
-        if what == OTHER:
+        if what == OTHER or (what == QUIET and m[H_IS_WATCHED]):
             m[H_STOP] = UNDONE
             return row
         if what != QUIET:

@@ -121,6 +121,11 @@ class Ledger:
         """Gone orders whose fills have not all come."""
         return tuple(self._gone[key] for key in self._unsettled)
 
+    @property
+    def has_unwanted(self) -> bool:
+        """Whether a cancel is due of any."""
+        return bool(self._unwanted)
+
     def unwanted(self) -> tuple[OwnOrder, ...]:
         """Live orders of which a cancel is due."""
         return tuple(self._live[key] for key in self._unwanted)

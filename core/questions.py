@@ -59,6 +59,11 @@ class Questions:
                 self._doubted_ns[key] = now_ns
                 self._now |= dict.fromkeys(fetches)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether there is something to ask now."""
+        return bool(self._now)
+
     def take(self) -> tuple[Fetch, ...]:
         """What to ask now; each is given once."""
         found = tuple(self._now)

@@ -5,16 +5,16 @@ Knows hooks by name. Must not know records or what a decision is.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
+from core.cells import WAKE_BOOK, WAKE_TICKER, WAKE_TOP, WAKE_TRADE
 from core.context import Context
 from core.records import Fault
 from core.strategy import TOP, Strategy
+from core.window import Window
 
 MAX_TIMERS: Final = 4_096
 """Timers of one strategy: what sets more at once sets them without end."""
-
-T = TypeVar("T")
 
 Run: TypeAlias = Callable[..., None]
 """Calls a hook with its arguments, within whatever the caller of the host wants around it."""
@@ -27,7 +27,10 @@ def directly(hook: Callable[..., None], *arguments: Any) -> None:
 
 @dataclass(slots=True)
 class Seat:
-    """A strategy at work. hooks: those it overrides. failed: how, "" = it works. timers: when each is due (ns)."""
+    """A strategy at work. hooks: those it overrides. failed: how, "" = it works. timers: when each is due (ns).
+
+    wanted: the markets it wants to hear of, None = every one, as it last named them.
+    """
 
     number: int
     name: str
@@ -35,21 +38,35 @@ class Seat:
     ctx: Context
     failed: str = ""
     timers: dict[str, int] = field(default_factory=dict)
-    hooks: frozenset[str] = frozenset()
+    hooks: dict[str, Callable[..., None]] = field(default_factory=dict)
+    wanted: frozenset[str] | None = None
+    named: tuple[str, ...] | None = None
+
+    def wants(self, market: str) -> bool:
+        """Whether its hooks are to be called about a market."""
+        return not self.failed and (self.wanted is None or market in self.wanted)
+
+    @property
+    def wakes(self) -> int:
+        """What of a market that it wants wakes it, as `core.cells` counts that."""
+        every = WAKE_BOOK if self.strategy.book_wakes != TOP else WAKE_TOP
+        bits = (("on_book", every), ("on_trade", WAKE_TRADE), ("on_ticker", WAKE_TICKER))
+        return sum(bit for hook, bit in bits if hook in self.hooks)
 
 
 class Seats:
     """All strategies of a session in their order. raises: exceptions that are not a strategy's failure.
 
-    faults: of those that failed since it was last emptied.
+    faults: of those that failed since it was last emptied. called: a hook was, since `refresh`.
     """
 
-    __slots__ = ("_failed", "_raises", "_run", "faults", "seats")
+    __slots__ = ("_failed", "_raises", "_run", "called", "faults", "seats")
 
     def __init__(self, run: Run, raises: tuple[type[BaseException], ...], failed: Callable[[Seat], None]) -> None:
         """failed: called with a seat whose strategy has just raised."""
         self.seats: list[Seat] = []
         self.faults: list[Fault] = []
+        self.called = False
         self._run = run
         self._raises = raises
         self._failed = failed
@@ -58,8 +75,24 @@ class Seats:
         """One more; it is called after those before it."""
         kind = type(seat.strategy)
         names = [name for name in vars(Strategy) if name.startswith("on_")]
-        seat.hooks = frozenset(name for name in names if getattr(kind, name) is not getattr(Strategy, name))
+        overridden = [name for name in names if getattr(kind, name) is not getattr(Strategy, name)]
+        seat.hooks = {name: getattr(seat.strategy, name) for name in overridden}
         self.seats.append(seat)
+        self._ask(seat)
+
+    def refresh(self) -> bool:
+        """Ask again for which markets hooks are to be called; whether that has changed."""
+        self.called = False
+        changed = [self._ask(seat) for seat in self.seats]
+        return any(changed)
+
+    def wakes(self, market: str) -> int:
+        """What of a market wakes anybody."""
+        bits = 0
+        for seat in self.seats:
+            if seat.wants(market):
+                bits |= seat.wakes
+        return bits
 
     @property
     def next_wake_ns(self) -> int:
@@ -93,40 +126,54 @@ class Seats:
                 del seat.timers[name]
                 self.call(seat, "on_timer", name)
 
-    def book(self, market: str, window: Any, *, top_moved: bool) -> None:
+    def book(self, market: str, window: Window, *, top_moved: bool) -> None:
         """Tell of a book to those who want to hear of that much."""
         for seat in self.seats:
-            is_woken = top_moved or seat.strategy.book_wakes != TOP
-            if is_woken and "on_book" in seat.hooks and self._wants(seat, market):
-                self.call(seat, "on_book", window)
+            hook = seat.hooks.get("on_book")
+            if hook is not None and (top_moved or seat.strategy.book_wakes != TOP) and seat.wants(market):
+                self._call(seat, "on_book", hook, window)
 
     def tell(self, hook: str, *arguments: Any, but: Seat | None = None, market: str = "") -> None:
         """Call a hook of everybody, or of those who want to hear of a market."""
         for seat in self.seats:
-            if hook in seat.hooks and seat is not but and (not market or self._wants(seat, market)):
+            if hook in seat.hooks and seat is not but and (not market or seat.wants(market)):
                 self.call(seat, hook, *arguments)
 
     def call(self, seat: Seat | None, hook: str, *arguments: Any) -> None:
         """Call a hook, if the strategy has it; whatever it raises ends its strategy and nobody else's."""
-        if seat is None or seat.failed or hook not in seat.hooks:
-            return
-        self._guarded(seat, hook, lambda: self._run(getattr(seat.strategy, hook), seat.ctx, *arguments))
+        if seat is not None and hook in seat.hooks and not seat.failed:
+            self._call(seat, hook, seat.hooks[hook], *arguments)
 
-    def _wants(self, seat: Seat, market: str) -> bool:
-        """Whether its hooks are to be called about a market."""
-        if seat.failed:
-            return False
-        markets = self._guarded(seat, "markets", seat.strategy.markets)
-        return not seat.failed and (markets is None or market in markets)
-
-    def _guarded(self, seat: Seat, what: str, call: Callable[[], T]) -> T | None:
+    def _call(self, seat: Seat, name: str, hook: Callable[..., None], *arguments: Any) -> None:
+        self.called = True
         try:
-            return call()
+            if self._run is directly:
+                hook(seat.ctx, *arguments)
+            else:
+                self._run(hook, seat.ctx, *arguments)
         except self._raises:
             raise
         except Exception as error:
-            seat.failed = f"{what}: {type(error).__name__}: {error}"[:300]
-            seat.timers.clear()
-            self.faults.append(Fault(f"strategy {seat.name}", seat.failed))
-            self._failed(seat)
-            return None
+            self._end(seat, name, error)
+
+    def _ask(self, seat: Seat) -> bool:
+        """Ask a strategy for its markets; whether they are others than before."""
+        if type(seat.strategy).markets is Strategy.markets or seat.failed:
+            return False
+        before = seat.named
+        try:
+            named = seat.strategy.markets()
+            if named is before:
+                return False
+            seat.named, seat.wanted = named, None if named is None else frozenset(named)
+        except self._raises:
+            raise
+        except Exception as error:
+            self._end(seat, "markets", error)
+        return seat.named != before
+
+    def _end(self, seat: Seat, what: str, error: Exception) -> None:
+        seat.failed = f"{what}: {type(error).__name__}: {error}"[:300]
+        seat.timers.clear()
+        self.faults.append(Fault(f"strategy {seat.name}", seat.failed))
+        self._failed(seat)

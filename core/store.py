@@ -68,11 +68,12 @@ class MarketStateStore:
     shuffles: how often markets were forgotten, so that others may lie where they did.
     """
 
-    __slots__ = ("_account", "_ids", "_markets", "_pool", "_seen", "memory", "shuffles")
+    __slots__ = ("_account", "_ids", "_markets", "_places", "_pool", "_seen", "memory", "shuffles")
 
     def __init__(self, saved: SavedStore | None = None, memory: Memory | None = None) -> None:
         self.memory = Memory() if memory is None else memory
         self._markets: dict[str, MarketState] = {}
+        self._places: dict[int, MarketState] = {}
         self._pool = Pool(self.memory)
         self._ids = Ids()
         self._seen = SeenIds(self.memory, self._ids)
@@ -87,6 +88,7 @@ class MarketStateStore:
             state.release()
         self._pool = Pool(self.memory)
         self._markets = {entry.view.market: restore(entry, self._pool, self._ids) for entry in saved.markets}
+        self._places = {state.at: state for state in self._markets.values()}
         self._seen.reset(saved.trade_ids)
         self._ids.keep(self._odd_ids())
         self._account = Account(saved.account, sum(len(entry.view.orders) for entry in saved.markets))
@@ -113,6 +115,10 @@ class MarketStateStore:
         """What lifecycle messages have said of a market; cheaper than a view."""
         state = self._markets.get(market)
         return lifecycle.Lifecycle() if state is None else state.lifecycle
+
+    def market_at(self, at: int) -> str:
+        """The market that lies there."""
+        return self._places[at].market
 
     def states(self) -> Mapping[str, MarketState]:
         """The markets as they lie, for `core.engine` and what steps with it."""
@@ -240,8 +246,10 @@ class MarketStateStore:
                 for name in _least_missed(self._markets):
                     forgotten = self._markets.pop(name)
                     self._account.working -= len(forgotten.orders or ())
+                    del self._places[forgotten.at]
                     forgotten.release()
             state = self._markets[market] = MarketState(market, self._pool, self._ids)
+            self._places[state.at] = state
         return state
 
     def _odd_ids(self) -> set[int]:

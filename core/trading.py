@@ -152,6 +152,20 @@ class Trading:
             return []
         return self._inquiry.answer(fetched)
 
+    @property
+    def has_upkeep(self) -> bool:
+        """Whether something is to be asked, now or soon."""
+        return self.ledger.has_unwanted or self._inquiry.is_asking
+
+    @property
+    def due_ns(self) -> int:
+        """From when on something is to be done though nothing has happened: a new day, a cancel asked for again."""
+        due_ns = (self.day + 1) * DAY_NS
+        for order in self.ledger.unwanted():
+            if order.order_id and not order.asked:
+                due_ns = min(due_ns, self._cancelled_ns.get(order.client_order_id, -RETRY_NS) + RETRY_NS)
+        return 0 if self._inquiry.is_asking else due_ns
+
     def upkeep(self, *, is_beat: bool) -> tuple[list[News], list[Cancel | Fetch]]:
         """What is over by now, and what has to be asked whatever the strategies do. is_beat: a second has passed."""
         news: list[News] = []

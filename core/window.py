@@ -15,12 +15,12 @@ from core.views import MarketView, PricePoint, RecentTrade, RestBook
 class Window:
     """One market now; of an unknown one it is empty and untrusted."""
 
-    __slots__ = ("_now_ns", "_state", "market")
+    __slots__ = ("_state", "market", "now_ns")
 
     def __init__(self, market: str, state: MarketState | None, now_ns: int) -> None:
         self.market = market
         self._state = state
-        self._now_ns = now_ns
+        self.now_ns = now_ns
 
     @property
     def bid(self) -> int | None:
@@ -85,7 +85,7 @@ class Window:
     @property
     def age_ns(self) -> int:
         """How long ago that was; of a market nothing is known of, how long time has run."""
-        return self._now_ns - self.heard_ns
+        return self.now_ns - self.heard_ns
 
     @property
     def last_trade(self) -> RecentTrade | None:
@@ -120,7 +120,7 @@ class Window:
     @property
     def phase(self) -> Phase:
         """Where the market is in its life now, by those messages and the time."""
-        return phase_at(self.lifecycle, self._now_ns)
+        return phase_at(self.lifecycle, self.now_ns)
 
     @property
     def rest(self) -> RestBook | None:

@@ -146,7 +146,7 @@ class _Work:
 
     def _is_same(self, tape: Tape, place: _Place) -> bool:
         hosted = self._hosted(tape)
-        for _ in hosted.play(place.seq):
+        for _ in hosted.run(place.seq):
             pass
         return (hosted.decisions, hosted.digest.hexdigest()) == (place.decisions, place.digest)
 
@@ -167,7 +167,7 @@ class _Work:
         return LookAhead(place=place, future=future, cause=cause, kind=kind, decided=decided, instead=instead)
 
     def _decided(self, tape: Tape, place: int) -> Iterator[Decision]:
-        for _, _, reaction in self._hosted(tape).play(place):
+        for _, _, reaction in self._hosted(tape).run(place):
             yield from reaction.decisions
 
 

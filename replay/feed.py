@@ -100,6 +100,18 @@ class ByColumns:
                 return why
         return END
 
+    def stretch(self, engine: Engine, last_ns: int, last_seq: int) -> tuple[Any, int, int, int] | None:
+        """The rows that come next, up to an instant and a seq, as the machine takes them: cells, stride, first, last; None = none."""
+        batch = self._present()
+        if batch is None:
+            return None
+        last = batch.last(engine, self._row, last_ns, last_seq)
+        return (batch.rows.cells, batch.size, self._row, last) if self._row < last else None
+
+    def moved(self, row: int) -> None:
+        """The machine has stepped the rows before this one."""
+        self._row = row
+
     def before(self) -> Fed:
         """The record that was stepped last."""
         assert self._batch is not None, "run has stopped somewhere"

@@ -15,7 +15,6 @@ from capture.tape.reader import Tape
 from core.actions import Decision, Progress, StrategySpec, decode_decision, decode_progress, terms_of
 from core.decider import Reaction
 from core.desks import OUTAGES
-from core.engine import Step
 from core.orders import OwnOrder
 from core.records import Fault, Kind, Record, Session, decode_gap, decode_session
 from replay import progress as report
@@ -114,7 +113,7 @@ def judge(
     judging = _Judging()
     total = 1 + (tape.head_seq if until_seq is None else until_seq)
     try:
-        parting = _first_parting(hosted.play(until_seq), judging, lambda done: progress(done, total))
+        parting = _first_parting(hosted.run(until_seq), judging, lambda done: progress(done, total))
     except around.get("raises", ()) as error:
         parting = _impure(hosted, judging, error)
     except msgspec.MsgspecError as error:
@@ -287,20 +286,22 @@ def _how(fault: Fault) -> list[str]:
 
 
 def _first_parting(
-    played: Iterator[tuple[Record, Step, Reaction]], judging: _Judging, progress: Callable[[int], None]
+    played: Iterator[tuple[int, Record | None, Reaction]], judging: _Judging, progress: Callable[[int], None]
 ) -> _Parting | None:
-    for record, _, reaction in played:
+    told = 0
+    for seq, record, reaction in played:
         parting = None
-        if record.kind == Kind.SESSION:
+        if record is not None and record.kind == Kind.SESSION:
             judging.begin(decode_session(record.payload))
-        elif record.kind in _JUDGED:
+        elif record is not None and record.kind in _JUDGED:
             parting = judging.record(record)
         if parting is not None:
             return parting
         if reaction.decisions or reaction.faults:
-            judging.took(record.seq, reaction.decisions, reaction.faults)
-        if record.seq % PROGRESS_RECORDS == 0:
-            progress(record.seq)
+            judging.took(seq, reaction.decisions, reaction.faults)
+        if seq >= told + PROGRESS_RECORDS:
+            told = seq
+            progress(seq)
     return None
 
 

@@ -8,7 +8,7 @@ decodes a payload only where the columns do not hold the whole message. Both giv
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from capture.tape import checkpoints
 from capture.tape.reader import Tape
@@ -34,7 +34,8 @@ class Player:
     path: "bytes" or "columns". start: "beginning", or "checkpoint" to begin from the checkpoint nearest before the
     target of the first `advance`, where one exists. checkpoint_records: how often a checkpoint is left behind on a
     tape that can be written to; 0 = never.
-    position: the seq of the next record. finished: there was none left.
+    position: the seq of the next record. finished: there was none left. gaps: the numbers of those
+    that opened or closed; whoever counts may clear it.
     Raises ValueError for another path or start; `TapeDamaged` when it reaches damage, with the state at that point.
     """
 
@@ -57,6 +58,7 @@ class Player:
         self.engine = Engine()
         self.position = 0
         self.finished = False
+        self.gaps: set[int] = set()
         self._start = start
         self._spacing = checkpoint_records or NEVER
         self._feed = self._fed(0)
@@ -97,6 +99,7 @@ class Player:
                 return
             step = engine.step(record, message)
             feed.stepped(engine, step)
+            self._note(step)
             self._reached(record.seq + 1)
             yield record, step
         self.finished = True
@@ -121,6 +124,32 @@ class Player:
                 self.finished = self.finished or (why == END and self._here(feed) is None)
                 return why
 
+    def stretch(self, last_ns: int = NEVER, last_seq: int = NEVER) -> tuple[Any, int, int, int] | None:
+        """Rows for the machine, as `ByColumns.stretch` gives them; whoever has it step them says so by `moved`."""
+        feed = self._feed
+        assert isinstance(feed, ByColumns), f"the machine plays columns, not {self.path}"
+        try:
+            found = feed.stretch(self.engine, last_ns, last_seq)
+        except Exception:
+            self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
+            raise
+        self.finished = self.finished or (found is None and self._here(feed) is None)
+        return found
+
+    def moved(self, before: int, row: int) -> None:
+        """The machine has stepped the rows of a stretch from `before` to `row`."""
+        feed = self._feed
+        assert isinstance(feed, ByColumns), f"the machine plays columns, not {self.path}"
+        feed.moved(row)
+        self.engine.ran(row - before)
+        self._reached(self.engine.next_seq)
+
+    def last(self) -> Fed:
+        """The record that the machine stepped last."""
+        feed = self._feed
+        assert isinstance(feed, ByColumns), f"the machine plays columns, not {self.path}"
+        return feed.before()
+
     def step(self) -> tuple[Record, Step]:
         """Play the next record, which must be there."""
         feed = self._feed
@@ -128,6 +157,7 @@ class Player:
         assert fed is not None, "a record is left"
         step = self.engine.step(*fed)
         feed.stepped(self.engine, step)
+        self._note(step)
         self._reached(fed[0].seq + 1)
         return fed[0], step
 
@@ -164,6 +194,10 @@ class Player:
         except Exception:
             self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
             raise
+
+    def _note(self, step: Step) -> None:
+        if step.gaps:
+            self.gaps.update(gap.number for gap in step.gaps)
 
     def _reached(self, position: int) -> None:
         """Stand before another record; leave a checkpoint where one is due."""

@@ -9,13 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from capture.tape.reader import Tape
-from core.engine import Step
-from core.host import Host
-from core.records import Kind, Record, decode_session, encode_payload
-from core.state import DecisionDigest
-from replay.hosted import react
-from replay.loading import load
-from replay.player import Player
+from core import state
+from replay.hosted import Hosted
+from replay.player import CHECKPOINT_RECORDS, Player
 from replay.progress import Progress, silent
 
 COMPARED_RECORDS: Final = 65_536
@@ -121,45 +117,41 @@ class _Lap:
     """One player on its way through a span, and the clock that runs while it plays."""
 
     def __init__(self, tape: Tape, path: str, span: Span, strategies: bool) -> None:
-        self.player = Player(tape, path, start="beginning" if span.from_ns is None else "checkpoint")
+        self._hosted: Hosted | None = None
+        if strategies and span.from_ns is None:
+            self._hosted = Hosted(tape, path, checkpoint_records=CHECKPOINT_RECORDS)
+            self.player = self._hosted.player
+        else:
+            self.player = Player(tape, path, start="beginning" if span.from_ns is None else "checkpoint")
         self._to_ns = span.to_ns
         if span.from_ns is not None:
             self.player.advance(until_ns=span.from_ns - 1)
         engine = self.player.engine
         self._frames, self._records = engine.counts.frames, engine.counts.records
         self._rejected = dict(engine.counts.rejected)
-        self._gaps: set[int] = set()
+        self.player.gaps.clear()
         self._wall_s = 0.0
-        self._strategies = strategies and span.from_ns is None
-        self._host: Host | None = None
-        self._digest = DecisionDigest()
 
     def advance(self, records: int) -> bool:
         """Play that many more; False when the span is over."""
-        started = time.perf_counter()
-        played = 0
-        for record, step in self.player.play(self._to_ns, self.player.position + records - 1):
-            played += 1
-            if step.gaps:
-                self._gaps.update(gap.number for gap in step.gaps)
-            if self._host is not None or (record.kind == Kind.SESSION and self._strategies):
-                self._decide(record, step)
+        started, position = time.perf_counter(), self.player.position
+        if self._hosted is None:
+            self.player.advance(self._to_ns, position + records - 1)
+        else:
+            for _ in self._hosted.run(position + records - 1, self._to_ns):
+                pass
         self._wall_s += time.perf_counter() - started
-        return played == records
+        return self.player.position - position == records
 
-    def _decide(self, record: Record, step: Step) -> None:
-        """Have the strategies step the record, from the first session on in which some ran."""
-        if self._host is None and decode_session(record.payload).run is not None:
-            self._host = Host(self.player.engine, load)
-        if self._host is not None:
-            for decision in react(self._host, record, step).decisions:
-                self._digest.add(encode_payload(decision))
+    @property
+    def _decisions(self) -> str:
+        return state.decision_digest() if self._hosted is None else self._hosted.digest.hexdigest()
 
     def agrees(self, other: "_Lap") -> bool:
         """True when both stand at the same record with the same state, and the same was decided."""
         mine, theirs = self.player, other.player
         is_same = mine.position == theirs.position and mine.state_digest() == theirs.state_digest()
-        return is_same and self._digest.hexdigest() == other._digest.hexdigest()
+        return is_same and self._decisions == other._decisions
 
     def result(self) -> Run:
         """What was played so far."""
@@ -173,9 +165,9 @@ class _Lap:
             frames=frames,
             records=counts.records - self._records,
             state_digest=player.state_digest(),
-            decision_digest=self._digest.hexdigest(),
+            decision_digest=self._decisions,
             rejected={reason: count for reason, count in rejected.items() if count},
-            gaps=len(self._gaps),
+            gaps=len(player.gaps),
             now_ns=player.now_ns,
             wall_s=round(self._wall_s, 6),
             frames_per_s=round(frames / self._wall_s, 1) if self._wall_s else 0.0,
