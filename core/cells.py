@@ -6,6 +6,7 @@ functions of `core.machine` are given: the same cells as a numpy array where the
 """
 
 from array import array
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +43,7 @@ H_STOP = 14  # why `run` stopped
 H_AT = 15  # the market it stopped at
 H_SERIAL = 16  # the last serial number given to a subscription
 H_NOW = 17  # now_ns of the last row
+H_TOLD = 18  # how many wakes `run_ahead` has noted
 
 # A connection.
 C_NUMBER, C_OPEN, C_HEARD = range(3)
@@ -88,32 +90,36 @@ _FIRST_CELLS: Final = 1 << 12
 
 
 class Memory:
-    """Cells in blocks. plain: the cells, one at a time; m: the cells for `machine`; both change when it grows."""
+    """Cells in blocks. plain: the cells, one at a time; m: the cells for `machine`; both change when it grows.
 
-    __slots__ = ("_free", "_next", "is_compiled", "m", "machine", "plain")
+    end: the first cell that was never handed out.
+    """
+
+    __slots__ = ("_closed", "_free", "end", "is_compiled", "m", "machine", "plain")
 
     def __init__(self, is_compiled: bool | None = None) -> None:
         """is_compiled: whether `machine` is the compiled one (default: when that is loaded already)."""
         self.machine = machine(is_compiled)
         self.is_compiled = self.machine is not machine(False)
-        self.plain = array("q", bytes(8 * _FIRST_CELLS))
+        self.plain: array[int] = array("q", bytes(8 * _FIRST_CELLS))
         self.plain[H_DUE] = NEVER
         self.m: Any = self._face()
         self._free: dict[int, list[int]] = {}
-        self._next = HEADER
+        self.end = HEADER
+        self._closed: tuple[array[int], Any] | None = None
 
     @property
     def used(self) -> int:
         """Cells in blocks that were not given back."""
-        return self._next - HEADER - sum(size * len(blocks) for size, blocks in self._free.items())
+        return self.end - HEADER - sum(size * len(blocks) for size, blocks in self._free.items())
 
     def take(self, cells: int) -> int:
         """The offset of a block of so many cells, all 0."""
         free = self._free.get(cells)
         if free:
             return free.pop()
-        at, self._next = self._next, self._next + cells
-        if self._next > len(self.plain):
+        at, self.end = self.end, self.end + cells
+        if self.end > len(self.plain):
             self._grow()
         return at
 
@@ -122,9 +128,20 @@ class Memory:
         self.plain[at : at + cells] = array("q", bytes(8 * cells))
         self._free.setdefault(cells, []).append(at)
 
+    def close(self, touched: Callable[[], None]) -> None:
+        """Have `touched` called before anybody reads or writes a cell; `open` ends that."""
+        self._closed = self.plain, self.m
+        self.m = _Closed(self, touched)
+        self.plain = self.m  # type: ignore[assignment]  # used as an array is
+
+    def open(self) -> None:
+        """Cells may be touched again."""
+        if self._closed is not None:
+            (self.plain, self.m), self._closed = self._closed, None
+
     def _grow(self) -> None:
         room = len(self.plain)
-        while room < self._next:
+        while room < self.end:
             room *= 2
         grown = array("q", bytes(8 * room))
         grown[: len(self.plain)] = self.plain
@@ -133,3 +150,19 @@ class Memory:
 
     def _face(self) -> Any:
         return np.frombuffer(self.plain, np.int64) if self.is_compiled else self.plain
+
+
+class _Closed:
+    """Stands for the cells while nobody may touch them. It is no array, so compiled functions do not take it."""
+
+    def __init__(self, memory: Memory, touched: Callable[[], None]) -> None:
+        self._memory = memory
+        self._touched = touched
+
+    def __getitem__(self, cell: Any) -> Any:
+        self._touched()
+        return self._memory.plain[cell]
+
+    def __setitem__(self, cell: Any, value: Any) -> None:
+        self._touched()
+        self._memory.plain[cell] = value

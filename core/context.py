@@ -36,7 +36,10 @@ Decide: TypeAlias = Callable[[int, Action], str]
 class Desk(Protocol):
     """What a context needs of the host."""
 
-    now_ns: int
+    @property
+    def now_ns(self) -> int:
+        """The tape's time."""
+
     terms: RunTerms
     lookout: Lookout
     reference: Reference

@@ -10,6 +10,7 @@ from typing import Any, Final
 from core.actions import (
     GO,
     HOLD,
+    Action,
     Progress,
     RunTerms,
     StrategySpec,
@@ -19,7 +20,8 @@ from core.actions import (
     decode_tick,
     terms_of,
 )
-from core.cells import H_AT, H_IS_WATCHED, M_TOLD, M_WAKES, NEVER, UNTOLD
+from core.ahead import Ahead
+from core.cells import H_AT, NEVER
 from core.changes import Change, ChangeKind
 from core.context import Account, Context
 from core.decider import Decider, Reaction
@@ -30,7 +32,6 @@ from core.gaps import MUTE, SEQUENCE, STALL, Gap
 from core.health import Health
 from core.inquiry import News
 from core.lookout import BEATS, Lookout
-from core.machine import BOOK_WOKE, TOP_WOKE, TRADE_WOKE
 from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
 from core.records import Control, Kind, Record, decode_control, decode_rest, decode_session
 from core.reference import Reference
@@ -38,6 +39,7 @@ from core.seats import Run, Seat, Seats, directly
 from core.strategy import Strategy
 from core.times import SECOND_NS
 from core.trading import Trading
+from core.wakes import Wakes
 from core.window import Window
 
 Load = Callable[[StrategySpec], Strategy]
@@ -61,26 +63,31 @@ class Host:
         self._load = load
         self._run = run
         self._raises = raises
+        self._ahead = Ahead(engine.memory, self._arrived)
+        self._seq = 0  # of row 0 of what the machine steps ahead
         self._begin(RunTerms(), "", 0)
 
     def _begin(self, terms: RunTerms, nonce: str, seed: int) -> None:
         store = self.engine.store
         self.terms = terms
-        self.now_ns = self.engine.now_ns
+        now_ns = self._ahead.now_ns = self.engine.now_ns
         self.order_life_ns = terms.order_life_s * SECOND_NS
         self.reference = Reference(store)
-        self.trading = Trading(terms, store, self.now_ns)
+        self.trading = Trading(terms, store, now_ns)
         self.lookout = Lookout(self.engine, self.reference, self.trading)
-        self._windows: dict[int, tuple[str, Window]] = {}
-        self._seats = Seats(self._run, self._raises, lambda seat: self.trading.pull(seat.name))
+        self._seats = Seats(self._run, self._raises, self._failed)
+        self.wakes = Wakes(self.engine, self._seats, self._ahead)
         self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._news)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
-            ctx = Context(self, number, self._decider.ask, account, Dice(seed * 1_000_003 + number))
+            ctx = Context(self, number, self._ask, account, Dice(seed * 1_000_003 + number))
             self._seats.add(Seat(number, spec.name, self._load(spec), ctx))
-        self._forgotten = -1
         self.due_is_stale = False
-        self._untold()
+
+    @property
+    def now_ns(self) -> int:
+        """The tape's time at the record that strategies are told of."""
+        return self._ahead.now_ns
 
     @property
     def health(self) -> Health:
@@ -109,7 +116,7 @@ class Host:
 
     def window(self, market: str) -> Window:
         """Sight of a market."""
-        return self.engine.store.window(market, self.now_ns)
+        return self.wakes.window(market)
 
     def flaw(self, market: str) -> str:
         """Why a market's book is not to be acted upon now, "" = it is."""
@@ -122,12 +129,12 @@ class Host:
     def wake(self, seat: int, name: str, at_ns: int) -> None:
         """Set a timer of a strategy."""
         self._seats.wake(seat, name, at_ns)
-        self.due_is_stale = True
+        self.due_is_stale = self.wakes.is_disturbed = True
 
     def react(self, record: Record, step: Step) -> Reaction:
         """Take in the next record, which the engine has just stepped."""
-        self.now_ns = step.now_ns
-        reaction = self._decider.begin(record.seq, self.now_ns)
+        self._ahead.now_ns = step.now_ns
+        reaction = self._decider.begin(record.seq, step.now_ns)
         kind = record.kind
         if kind in _OWN:
             return reaction
@@ -136,7 +143,7 @@ class Host:
             return self._concluded(self._decider.reaction)
         if not self._seats.seats:
             return reaction
-        self.trading.at(self.now_ns)
+        self.trading.at(step.now_ns)
         if step.gaps:
             self._gaps(step.gaps)
         if kind == _TEXT:
@@ -161,72 +168,81 @@ class Host:
         return self._concluded(reaction)
 
     def woken(self, seq: int, now_ns: int, why: int, message: Any = None) -> Reaction:
-        """Take in a record that the machine has stepped, before `due_ns`, and that wakes a strategy: the same as `react`.
+        """Take in a record that the machine stepped before `due_ns` and that wakes a strategy: the same as `react`.
 
         why: as the machine says. message: of a trade.
         """
-        self.now_ns = now_ns
-        reaction = self._decider.begin(seq, now_ns)
-        self.trading.at(now_ns)
-        at = self.engine.memory.plain[H_AT]
-        market, window = self._windows.get(at) or self._window_at(at)
-        window.now_ns = now_ns
-        if why in (TOP_WOKE, BOOK_WOKE):
-            self._seats.book(market, window, top_moved=why == TOP_WOKE)
-        elif why == TRADE_WOKE:
-            self._seats.tell("on_trade", window, message, market=market)
-        else:
-            self._seats.tell("on_ticker", window, market=market)
-        if self.trading.has_upkeep:
-            self.due_is_stale = True
-            for action in self.trading.upkeep(is_beat=False)[1]:
-                self._decider.decide(None, action)
-        return self._concluded(reaction)
+        self._arrive(seq, now_ns)
+        self.wakes.tell(why, self.engine.memory.plain[H_AT], message)
+        return self._tended()
+
+    def run_ahead(
+        self, rows: tuple[Any, int, int, int], seq: int, message_at: Callable[[int], Any]
+    ) -> tuple[int, Reaction]:
+        """Have the machine step rows up to `due_ns` and tell of what wakes strategies, until one does something.
+
+        rows: cells, stride, first and last row; seq: of row 0; message_at: the message of a row. Returns the first row
+        not stepped, and what the one before it led to. H_STOP says why it stopped, UNDONE and DUE being next.
+        """
+        self._seq = seq
+        stopped = self._ahead.run(*rows)
+        if self.wakes.tell_ahead(message_at):
+            return stopped, Reaction()
+        return self._ahead.row + 1, self._tended()
+
+    @property
+    def row_told(self) -> int:
+        """The row of the record that strategies were told of last in `run_ahead`."""
+        return self._ahead.row
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether `run_ahead` was ended by a strategy."""
+        return self.wakes.was_cut
 
     @property
     def due_ns(self) -> int:
         """From when on any record leads to something, whatever it is."""
         return self.trading.due_ns if self._seats.seats else NEVER
 
-    def watch(self, message: Any) -> None:
-        """Have the machine stop where strategies want to hear of what it steps, after Python has stepped a record."""
-        memory, store = self.engine.memory, self.engine.store
-        memory.plain[H_IS_WATCHED] = bool(self._seats.seats)
-        if self._forgotten != store.shuffles:
-            self._forgotten = store.shuffles
-            self._windows.clear()
-            self._set_wakes()
-            return
-        state = store.states().get(getattr(message, "market", ""))
-        if state is not None:
-            memory.plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+    def _arrive(self, seq: int, now_ns: int) -> None:
+        self._ahead.now_ns = now_ns
+        self._decider.begin(seq, now_ns)
+        self.trading.at(now_ns)
+
+    def _arrived(self, row: int, now_ns: int) -> None:
+        """Everything was brought back to the record of a row."""
+        self._arrive(self._seq + row, now_ns)
+
+    def _tended(self) -> Reaction:
+        """The end of a record that the machine has stepped."""
+        if self.trading.has_upkeep:
+            self.due_is_stale = True
+            for action in self.trading.upkeep(is_beat=False)[1]:
+                self._decider.decide(None, action)
+        return self._concluded(self._decider.reaction)
+
+    def _ask(self, seat: int, action: Action) -> str:
+        """A strategy asks for something, at the record that it is told of."""
+        self.wakes.is_disturbed = True
+        self._ahead.settle()
+        return self._decider.ask(seat, action)
+
+    def _failed(self, seat: Seat) -> None:
+        self.wakes.is_disturbed = True
+        self._ahead.settle()
+        self.trading.pull(seat.name)
 
     def _concluded(self, reaction: Reaction) -> Reaction:
         """The end of a record: strategies that failed, and the markets that they want to hear of now."""
         seats = self._seats
         if seats.called and seats.refresh():
-            self._set_wakes()
+            self.wakes.set_all()
         if seats.faults:
             reaction.faults += seats.faults
             seats.faults.clear()
-            self._set_wakes()
+            self.wakes.set_all()
         return reaction
-
-    def _set_wakes(self) -> None:
-        plain = self.engine.memory.plain
-        for state in self.engine.store.states().values():
-            plain[state.at + M_WAKES] = self._seats.wakes(state.market)
-
-    def _untold(self) -> None:
-        """Nobody was told of any best price."""
-        plain = self.engine.memory.plain
-        for state in self.engine.store.states().values():
-            plain[state.at + M_TOLD] = UNTOLD
-
-    def _window_at(self, at: int) -> tuple[str, Window]:
-        market = self.engine.store.market_at(at)
-        found = self._windows[at] = market, self.window(market)
-        return found
 
     def _session(self, record: Record) -> None:
         session = decode_session(record.payload)

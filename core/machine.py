@@ -23,6 +23,7 @@ from core.cells import (
     H_SNAPSHOTS,
     H_STOP,
     H_TICKERS,
+    H_TOLD,
     H_TRADES,
     M_BOOK_SUB,
     M_CONNECTION,
@@ -124,6 +125,8 @@ OTHER, QUIET, DELTA, TRADE, TICKER, SNAPSHOT = range(6)
 
 # Why `run` stopped: no row left; a row is not stepped; a row was stepped and somebody is to be told.
 END, UNDONE, BOOK_WOKE, TOP_WOKE, TRADE_WOKE, TICKER_WOKE, DUE = range(7)
+WHYS: Final = 8
+"""A market's place times this, and why, make one number."""
 
 
 @inner
@@ -362,31 +365,69 @@ def woken(m: Any, at: int, what: int) -> int:
 
 
 @inner
+def step_any(m: Any, rows: Any, stride: int, row: int) -> bool:
+    """One row, whatever it is; False when it is for Python, and then nothing is done. m[H_AT]: at which market."""
+    what = rows[row]
+    if what == OTHER or (what == QUIET and m[H_IS_WATCHED]):
+        return False
+    if what != QUIET:
+        at = rows[rows[O_MARKET * stride + row]]
+        if at == 0 or step_row(m, rows, stride, row, at) != DONE:
+            return False
+        m[H_FRAMES] += 1
+        m[H_AT] = at
+    m[H_RECORDS] += 1
+    m[H_NOW] = rows[O_NOW * stride + row]
+    return True
+
+
+@inner
 def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
     """Step rows until one is for Python or wakes somebody; returns the first row not stepped. m[H_STOP] says why it
     stopped, m[H_AT] at which market."""
     for row in range(first, last):
-        what = rows[row]
-        now = rows[O_NOW * stride + row]
-        why = END
-        if what == OTHER or (what == QUIET and m[H_IS_WATCHED]):
+        if not step_any(m, rows, stride, row):
             m[H_STOP] = UNDONE
             return row
-        if what != QUIET:
-            at = rows[rows[O_MARKET * stride + row]]
-            if at == 0 or step_row(m, rows, stride, row, at) != DONE:
-                m[H_STOP] = UNDONE
-                return row
-            m[H_FRAMES] += 1
-            if m[H_IS_WATCHED]:
-                why = woken(m, at, what)
-                m[H_AT] = at
-        m[H_RECORDS] += 1
-        m[H_NOW] = now
-        if why == END and now >= m[H_DUE]:
+        why = woken(m, m[H_AT], rows[row]) if m[H_IS_WATCHED] else END
+        if why == END and m[H_NOW] >= m[H_DUE]:
             why = DUE
         if why != END:
             m[H_STOP] = why
             return row + 1
     m[H_STOP] = END
     return last
+
+
+@inner
+def run_ahead(m: Any, rows: Any, stride: int, first: int, last: int, log: Any) -> int:
+    """Step rows until one is for Python or due, and note in the log whom they wake; returns the first row not stepped.
+
+    log: seven columns, one after the other. m[H_STOP]: END, UNDONE or DUE; m[H_TOLD]: how many wakes there are.
+    """
+    room = len(log) // 7
+    told = 0
+    m[H_STOP] = END
+    stopped = last
+    for row in range(first, last):
+        if rows[O_NOW * stride + row] >= m[H_DUE] or told == room:
+            m[H_STOP] = DUE
+            stopped = row
+            break
+        if not step_any(m, rows, stride, row):
+            m[H_STOP] = UNDONE
+            stopped = row
+            break
+        why = woken(m, m[H_AT], rows[row])
+        if why != END:
+            at = m[H_AT]
+            log[told] = row
+            log[room + told] = at * WHYS + why
+            log[2 * room + told] = m[H_NOW]
+            for index in range(2):
+                side = at + M_YES + 2 * index
+                log[(3 + 2 * index) * room + told] = m[side + 1]
+                log[(4 + 2 * index) * room + told] = 0 if m[side + 1] == NO_BID else size_at(m, side, m[side + 1])
+            told += 1
+    m[H_TOLD] = told
+    return stopped

@@ -22,7 +22,7 @@ from core.cells import RING_CAPACITY as RING_CAPACITY
 POOL_CAPACITY: Final = 262_144
 """Items of all rings together: 40 MB at most; 26 for each of the two rings of 5,000 markets."""
 
-_FIRST_ROOM: Final = 8  # and twice as much whenever it is full
+_FIRST_ROOM: Final = 16  # and four times as much whenever it is full
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ class CellRing:
             return
         items = [value for item in self.items() for value in item]
         self._give_back()
-        room = max(2 * room, _FIRST_ROOM)
+        room = min(4 * room, RING_CAPACITY) or _FIRST_ROOM
         block = memory.take(room * self._cells)
         for index, value in enumerate(items):
             memory.plain[block + index] = value

@@ -5,6 +5,7 @@ Knows hooks by name. Must not know records or what a decision is.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from core.cells import WAKE_BOOK, WAKE_TICKER, WAKE_TOP, WAKE_TRADE
@@ -60,7 +61,7 @@ class Seats:
     faults: of those that failed since it was last emptied. called: a hook was, since `refresh`.
     """
 
-    __slots__ = ("_failed", "_raises", "_run", "called", "faults", "seats")
+    __slots__ = ("_failed", "_run", "called", "faults", "raises", "seats")
 
     def __init__(self, run: Run, raises: tuple[type[BaseException], ...], failed: Callable[[Seat], None]) -> None:
         """failed: called with a seat whose strategy has just raised."""
@@ -68,7 +69,7 @@ class Seats:
         self.faults: list[Fault] = []
         self.called = False
         self._run = run
-        self._raises = raises
+        self.raises = raises
         self._failed = failed
 
     def add(self, seat: Seat) -> None:
@@ -79,6 +80,11 @@ class Seats:
         seat.hooks = {name: getattr(seat.strategy, name) for name in overridden}
         self.seats.append(seat)
         self._ask(seat)
+
+    @property
+    def are_choosy(self) -> bool:
+        """Whether any of them may want to hear of other markets after a hook."""
+        return any(type(seat.strategy).markets is not Strategy.markets for seat in self.seats)
 
     def refresh(self) -> bool:
         """Ask again for which markets hooks are to be called; whether that has changed."""
@@ -131,7 +137,7 @@ class Seats:
         for seat in self.seats:
             hook = seat.hooks.get("on_book")
             if hook is not None and (top_moved or seat.strategy.book_wakes != TOP) and seat.wants(market):
-                self._call(seat, "on_book", hook, window)
+                self.invoke(seat, "on_book", self.bound(seat, "on_book"), window)
 
     def tell(self, hook: str, *arguments: Any, but: Seat | None = None, market: str = "") -> None:
         """Call a hook of everybody, or of those who want to hear of a market."""
@@ -142,19 +148,22 @@ class Seats:
     def call(self, seat: Seat | None, hook: str, *arguments: Any) -> None:
         """Call a hook, if the strategy has it; whatever it raises ends its strategy and nobody else's."""
         if seat is not None and hook in seat.hooks and not seat.failed:
-            self._call(seat, hook, seat.hooks[hook], *arguments)
+            self.invoke(seat, hook, self.bound(seat, hook), *arguments)
 
-    def _call(self, seat: Seat, name: str, hook: Callable[..., None], *arguments: Any) -> None:
+    def bound(self, seat: Seat, name: str) -> Callable[..., None]:
+        """A hook of a seat as it is to be called."""
+        hook = seat.hooks[name]
+        return hook if self._run is directly else partial(self._run, hook)
+
+    def invoke(self, seat: Seat, name: str, hook: Callable[..., None], *arguments: Any) -> None:
+        """Call what `bound` gave; whatever it raises ends its strategy and nobody else's."""
         self.called = True
         try:
-            if self._run is directly:
-                hook(seat.ctx, *arguments)
-            else:
-                self._run(hook, seat.ctx, *arguments)
-        except self._raises:
+            hook(seat.ctx, *arguments)
+        except self.raises:
             raise
         except Exception as error:
-            self._end(seat, name, error)
+            self.end(seat, name, error)
 
     def _ask(self, seat: Seat) -> bool:
         """Ask a strategy for its markets; whether they are others than before."""
@@ -166,13 +175,14 @@ class Seats:
             if named is before:
                 return False
             seat.named, seat.wanted = named, None if named is None else frozenset(named)
-        except self._raises:
+        except self.raises:
             raise
         except Exception as error:
-            self._end(seat, "markets", error)
+            self.end(seat, "markets", error)
         return seat.named != before
 
-    def _end(self, seat: Seat, what: str, error: Exception) -> None:
+    def end(self, seat: Seat, what: str, error: Exception) -> None:
+        """A strategy has raised; it is not called any more."""
         seat.failed = f"{what}: {type(error).__name__}: {error}"[:300]
         seat.timers.clear()
         self.faults.append(Fault(f"strategy {seat.name}", seat.failed))

@@ -38,7 +38,7 @@ from core.messages.types import (
 from core.money import DOLLAR
 from core.rings import POOL_CAPACITY, Pool
 from core.views import MarketView, RestBook
-from core.window import Window
+from core.window import Now, Window
 
 MAX_MARKETS: Final = 65_536
 """Markets kept: three times what is open at once. When one more comes, an eighth of them is forgotten."""
@@ -109,16 +109,16 @@ class MarketStateStore:
 
     def window(self, market: str, now_ns: int) -> Window:
         """Sight of a market at this instant, valid until the next record; cheaper than a view."""
-        return Window(market, self._markets.get(market), now_ns)
+        return Window(market, self._markets.get(market), Now(now_ns))
 
     def lifecycle(self, market: str) -> lifecycle.Lifecycle:
         """What lifecycle messages have said of a market; cheaper than a view."""
         state = self._markets.get(market)
         return lifecycle.Lifecycle() if state is None else state.lifecycle
 
-    def market_at(self, at: int) -> str:
+    def state_at(self, at: int) -> MarketState:
         """The market that lies there."""
-        return self._places[at].market
+        return self._places[at]
 
     def states(self) -> Mapping[str, MarketState]:
         """The markets as they lie, for `core.engine` and what steps with it."""

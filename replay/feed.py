@@ -112,6 +112,11 @@ class ByColumns:
         """The machine has stepped the rows before this one."""
         self._row = row
 
+    def message_at(self, row: int) -> Message | None:
+        """The message of a row of this batch, None where its columns do not hold it."""
+        assert self._batch is not None, "a stretch was given"
+        return self._batch.message(row, dense=False)
+
     def before(self) -> Fed:
         """The record that was stepped last."""
         assert self._batch is not None, "run has stopped somewhere"
@@ -165,11 +170,15 @@ class _Batch:
         if market:
             self.rows.found(market, engine.store.states().get(market))
 
-    def fed(self, row: int, *, dense: bool) -> Fed:
-        """The record of a row with its message. dense: most rows will be asked for."""
+    def message(self, row: int, *, dense: bool) -> Message | None:
+        """The message of a row, None where its columns do not hold it. dense: most rows will be asked for."""
         if self._messages is None or (dense and not self._messages.dense):
             self._messages = Messages(self._columns, dense=dense)
-        message = self._messages.at(row)
+        return self._messages.at(row)
+
+    def fed(self, row: int, *, dense: bool) -> Fed:
+        """The record of a row with its message. dense: most rows will be asked for."""
+        message = self.message(row, dense=dense)
         payload = b"" if message is not None else self._payloads.at(row)
         at_ns, mono_ns, connection, kind = [int(column[row]) for column in self._numbers]
         return Record(self.first_seq + row, at_ns, mono_ns, connection, kind, payload), message

@@ -16,11 +16,12 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import GO, RunTerms, StrategySpec, Tick
+from core.ahead import MOST_ROWS
 from core.cells import H_DUE, H_NOW, H_STOP, NEVER
 from core.decider import Reaction
 from core.engine import Step
 from core.host import Host
-from core.machine import TRADE_WOKE, UNDONE
+from core.machine import DUE, END, TRADE_WOKE, UNDONE
 from core.records import Control, Kind, Record, decode_session, encode_payload
 from core.seats import Run, directly
 from core.state import DecisionDigest
@@ -40,6 +41,12 @@ def guarded_load(spec: StrategySpec) -> Strategy:
 
 AROUND: Final[dict[str, Any]] = {"run": guarded, "raises": (Impure,), "load": guarded_load}
 """What stands around a strategy in replay, as `core.host.Host` takes it."""
+
+LEAST_AHEAD: Final = 512
+"""Rows: to keep the memory and to come back costs more than stopping at every wake among fewer."""
+
+SINGLES: Final = 256
+"""Wakes, one after another, before the machine runs ahead again of strategies that were in its way."""
 
 _OF_A_RUN: Final = (int(Kind.TICK), int(Kind.DECISION), int(Kind.OUTCOME), int(Kind.CONTROL), int(Kind.PROGRESS))
 
@@ -67,6 +74,7 @@ class Hosted:
         self.decisions = 0
         self.faults = 0
         self.digest = DecisionDigest()
+        self._pace = LEAST_AHEAD  # rows that the machine may run ahead, 0 = none
         self._terms = RunTerms(strategies, paper=UNANSWERED) if strategies else None
 
     def play(
@@ -96,54 +104,73 @@ class Hosted:
         player, last_seq = self.player, NEVER if until_seq is None else until_seq
         last_ns = NEVER if until_ns is None else until_ns
         while (stretch := player.stretch(last_ns, last_seq)) is not None:
-            why, reaction = self._sweep(*stretch)
+            why, reaction = self._sweep(stretch)
             record: Record | None = None
             if why == UNDONE:
                 record, step = player.step()
                 reaction = react(self.host if self._terms is None else self, record, step)
-                self.host.watch(step.message)
+                self.host.wakes.watch(step.message)
             if why == UNDONE or reaction.decisions or reaction.faults:
                 self._count(reaction)
                 yield player.position - 1, record, reaction
 
-    def _sweep(self, cells: Any, stride: int, first: int, last: int) -> tuple[int, Reaction]:
+    def _sweep(self, rows: tuple[Any, int, int, int]) -> tuple[int, Reaction]:
         """Have the machine step rows until Python has to, or something is decided; why it stopped, what was decided."""
-        player, host, memory = self.player, self.host, self.player.engine.memory
-        step, m, plain, woken = memory.machine.run, memory.m, memory.plain, host.woken
-        begun, seq = first, player.position - first - 1
-        plain[H_DUE] = due_ns = self._due_ns
-        reaction = Reaction()
-        try:
-            while True:
-                first = step(m, cells, stride, first, last)
-                why, now_ns = plain[H_STOP], plain[H_NOW]
-                if why <= UNDONE:
-                    break
-                if why != TRADE_WOKE and now_ns < due_ns:
-                    reaction = woken(seq + first, now_ns, why)
-                else:
-                    player.moved(begun, first)
-                    begun = first
-                    reaction = self._told(why, now_ns < due_ns)
-                    host.due_is_stale = True
-                if reaction.decisions or reaction.faults:
-                    break
-                if host.due_is_stale:
-                    host.due_is_stale = False
-                    plain[H_DUE] = due_ns = self._due_ns
-        finally:
-            player.moved(begun, first)
+        why, reaction = END, Reaction()
+        cells, stride, first, last = rows
+        while first < last and why != UNDONE and not (reaction.decisions or reaction.faults):
+            rows = cells, stride, first, last
+            why, first, reaction = self._ahead(rows) if self._pace else self._singly(rows, SINGLES)
         return why, reaction
 
-    def _told(self, why: int, is_ordinary: bool) -> Reaction:
-        """The host is told of the record that the machine stepped last, with its message."""
-        player, host = self.player, self.host
-        record, message = player.last()
-        now_ns = player.now_ns
-        if is_ordinary:
-            return host.woken(record.seq, now_ns, why, message)
-        step = Step(now_ns, message, player.engine.change_of(message), ())
-        return react(host if self._terms is None else self, record, step)
+    def _ahead(self, rows: tuple[Any, int, int, int]) -> tuple[int, int, Reaction]:
+        """`_sweep` with the machine ahead of the strategies, as far as it has paid so far; also the row after it."""
+        player, host, plain = self.player, self.host, self.player.engine.memory.plain
+        cells, stride, first, last = rows
+        until = min(last, first + self._pace)
+        host.due_is_stale, plain[H_DUE] = False, self._due_ns
+        seq = player.position - first
+        try:
+            stopped, reaction = host.run_ahead((cells, stride, first, until), seq, player.message_at)
+        except BaseException:
+            player.moved(first, host.row_told + 1)
+            raise
+        player.moved(first, stopped)
+        why = plain[H_STOP]
+        if host.is_disturbed:
+            self._pace = 2 * (stopped - first)
+            self._pace = self._pace if self._pace >= LEAST_AHEAD else 0
+            return END, stopped, reaction
+        if why == DUE and stopped < last:
+            return self._singly((cells, stride, stopped, last), 1)
+        self._pace = min(2 * self._pace, MOST_ROWS)
+        return why, stopped, reaction
+
+    def _singly(self, rows: tuple[Any, int, int, int], most: int) -> tuple[int, int, Reaction]:
+        """`_sweep` with a stop at every record that wakes somebody, at most so often."""
+        player, host, memory = self.player, self.host, self.player.engine.memory
+        cells, stride, first, last = rows
+        reaction, why = Reaction(), END
+        for _ in range(most):
+            memory.plain[H_DUE] = due_ns = self._due_ns
+            before = first
+            first = memory.machine.run(memory.m, cells, stride, first, last)
+            player.moved(before, first)
+            why, now_ns = memory.plain[H_STOP], memory.plain[H_NOW]
+            if why <= UNDONE:
+                break
+            if now_ns < due_ns:
+                message = player.message_at(first - 1) if why == TRADE_WOKE else None
+                reaction = host.woken(player.position - 1, now_ns, why, message)
+            else:
+                record, message = player.last()
+                step = Step(now_ns, message, player.engine.change_of(message), ())
+                reaction = react(host if self._terms is None else self, record, step)
+            if reaction.decisions or reaction.faults:
+                break
+        else:
+            self._pace = LEAST_AHEAD
+        return why, first, reaction
 
     @property
     def _due_ns(self) -> int:

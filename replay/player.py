@@ -144,6 +144,12 @@ class Player:
         self.engine.ran(row - before)
         self._reached(self.engine.next_seq)
 
+    def message_at(self, row: int) -> Message | Malformed | None:
+        """The message of a row of the stretch."""
+        feed = self._feed
+        assert isinstance(feed, ByColumns), f"the machine plays columns, not {self.path}"
+        return feed.message_at(row)
+
     def last(self) -> Fed:
         """The record that the machine stepped last."""
         feed = self._feed
