@@ -132,7 +132,7 @@ class Memory:
         """Have `touched` called before anybody reads or writes a cell; `open` ends that."""
         self._closed = self.plain, self.m
         self.m = _Closed(self, touched)
-        self.plain = self.m  # type: ignore[assignment]  # used as an array is
+        self.plain = self.m
 
     def open(self) -> None:
         """Cells may be touched again."""

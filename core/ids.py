@@ -4,8 +4,11 @@ Knows how to tell the two apart, so that every text comes back as it was. Must n
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from core.cells import H_SEEN, NULL, Memory
 from core.machine import MAX_TRADE_IDS, SEEN_CELLS
@@ -14,6 +17,12 @@ ODD: Final = NULL
 """The first half of an id that is no UUID; the second is its number."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_LENGTH: Final = 36
+_DASHES: Final = [8, 13, 18, 23]
+_PLACES: Final = [place for place in range(_LENGTH) if place not in _DASHES]
+_DASH: Final = 16
+_DIGITS: Final = np.full(256, _DASH + 1, np.uint8)  # what a letter stands for: 0 to 15, a dash, or nothing
+_DIGITS[[ord(letter) for letter in "0123456789abcdef-"]] = range(_DASH + 1)
 _HALF: Final = 1 << 63
 _WHOLE: Final = 1 << 64
 
@@ -55,6 +64,24 @@ class Ids:
         """Forget all texts but those with these numbers."""
         self._texts = {number: self._texts[number] for number in sorted(numbers)}
         self._numbers = {text: number for number, text in self._texts.items()}
+
+
+def all_halves(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The halves of many ids, a line each; (ODD, 0) for those that are no UUIDs."""
+    found = np.zeros((len(texts), 2), np.int64)
+    found[:, 0] = ODD
+    rows = np.array([row for row, text in enumerate(texts) if len(text) == _LENGTH and text.isascii()], np.int64)
+    if not len(rows):
+        return found
+    letters = np.frombuffer("".join([texts[row] for row in rows.tolist()]).encode(), np.uint8).reshape(-1, _LENGTH)
+    digits = _DIGITS[letters]
+    usual = (digits[:, _DASHES] == _DASH).all(axis=1) & (digits[:, _PLACES] < _DASH).all(axis=1)
+    nibbles = digits[:, _PLACES].astype(np.uint64)
+    shifts = np.arange(60, -4, -4, dtype=np.uint64)
+    halves = np.stack([(nibbles[:, part] << shifts).sum(axis=1) for part in (slice(0, 16), slice(16, 32))], axis=1)
+    found[rows[usual]] = halves.view(np.int64)[usual]
+    found[found[:, 0] == ODD] = (ODD, 0)
+    return found
 
 
 class SeenIds:

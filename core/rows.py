@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.cells import M_ID, NULL
 from core.columns import Columns
-from core.ids import ODD, Ids
+from core.ids import ODD, all_halves
 from core.machine import (
     DELTA,
     O_CLOCK,
@@ -133,9 +133,7 @@ class _More:
     def _trades(self, what: Ints, columns: Columns) -> None:
         rows = np.flatnonzero(what == TRADE)
         texts, ints = columns.texts["trade_id"], columns.ints
-        ids = Ids()
-        halves = np.array([ids.halves(texts.values[code]) for code in texts.codes[rows].tolist()], np.int64)
-        halves = halves.reshape(-1, 2)
+        halves = all_halves([texts.values[code] for code in texts.codes[rows].tolist()])
         what[rows[halves[:, 0] == ODD]] = OTHER  # such an id has a number in the store only
         table = np.empty((len(rows), 7), np.int64)
         table[:, 0], table[:, 1], table[:, 2] = ints["price"][rows], ints["size"][rows], ints["side"][rows]

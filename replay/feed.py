@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
+from capture.tape.ahead import Ahead
 from capture.tape.reader import Tape
 from capture.tape.schema import SCHEMA, Blobs, columns_of
 from core.cells import H_STOP, NEVER
@@ -65,7 +66,8 @@ class ByColumns:
     """Records with the messages that their columns hold; `run` has the machine step many of them."""
 
     def __init__(self, tape: Tape, from_seq: int) -> None:
-        self._tables = tape.tables(COLUMNS, from_seq)
+        batches = (_Batch(table) for table in tape.tables(COLUMNS, from_seq) if table.num_rows)
+        self._batches = Ahead(batches)
         self._batch: _Batch | None = None
         self._row = 0
 
@@ -91,7 +93,7 @@ class ByColumns:
         Anything else: as `core.machine` says of the record `before`.
         """
         while (batch := self._present()) is not None:
-            last = batch.last(engine, self._row, until_ns, until_seq)
+            last = self._last(batch, engine, until_ns, until_seq)
             if self._row >= last:
                 return END
             self._row = engine.run(batch.rows.cells, batch.size, self._row, last)
@@ -105,7 +107,7 @@ class ByColumns:
         batch = self._present()
         if batch is None:
             return None
-        last = batch.last(engine, self._row, last_ns, last_seq)
+        last = self._last(batch, engine, last_ns, last_seq)
         return (batch.rows.cells, batch.size, self._row, last) if self._row < last else None
 
     def moved(self, row: int) -> None:
@@ -124,32 +126,38 @@ class ByColumns:
 
     def _present(self) -> "_Batch | None":
         while self._batch is None or self._row >= self._batch.size:
-            table = next(self._tables, None)
-            if table is None:
+            batch = self._batches.take()
+            if batch is None:
                 return None
-            if table.num_rows:
-                self._batch, self._row = _Batch(table), 0
+            self._batch, self._row = batch, 0
         return self._batch
+
+    def _last(self, batch: "_Batch", engine: Engine, last_ns: int, last_seq: int) -> int:
+        """The first row not to be stepped; where that is the end of the batch, the next one is made meanwhile."""
+        last = batch.last(engine, self._row, last_ns, last_seq)
+        if last == batch.size and not batch.is_followed:
+            batch.is_followed = True
+            self._batches.begin()
+        return last
 
 
 class _Batch:
-    """One table. rows: the same for the machine, once `last` was asked for."""
-
-    rows: Rows
+    """One table. rows: the same for the machine. is_followed: the next one is being made."""
 
     def __init__(self, table: Any) -> None:
         self.size = table.num_rows
+        self.is_followed = False
         self._numbers = [_numbers(table, name) for name in ("at_ns", "mono_ns", "connection", "kind")]
         self.first_seq: int = table.column("seq")[0].as_py()
         self._columns: Columns = columns_of(table)
         self._payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
         self._messages: Messages | None = None
         self._shuffles = -1
+        self.rows = Rows(self._numbers, self._columns)
 
     def last(self, engine: Engine, row: int, until_ns: int, until_seq: int) -> int:
         """The first row from one on that lies beyond an instant or a seq."""
         if self._shuffles < 0:
-            self.rows = Rows(self._numbers, self._columns)
             self.rows.time(engine.timeline, row)
         if self._shuffles != engine.store.shuffles:
             self._shuffles = engine.store.shuffles

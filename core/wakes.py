@@ -1,0 +1,130 @@
+"""Whom the machine wakes: which market's happenings concern which strategy, and telling them of a stretch at once.
+
+Knows seats and the cells in which the machine finds out. Must not know records or what is decided.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from core.ahead import Ahead
+from core.cells import H_IS_WATCHED, M_TOLD, M_WAKES, UNTOLD
+from core.engine import Engine
+from core.machine import BOOK_WOKE, TICKER_WOKE, TOP_WOKE, TRADE_WOKE, WHYS
+from core.seats import Seat, Seats
+from core.strategy import TOP
+from core.window import Window
+
+Calls: TypeAlias = list[tuple[Seat, Callable[..., None]]]
+
+_HOOKS: Final = {BOOK_WOKE: "on_book", TOP_WOKE: "on_book", TRADE_WOKE: "on_trade", TICKER_WOKE: "on_ticker"}
+
+
+class Wakes:
+    """Those of one session. is_disturbed: a strategy did something, so that nothing may run ahead of it any more.
+
+    was_cut: the last `tell_ahead` ended before everything was told.
+    """
+
+    __slots__ = ("_ahead", "_calls", "_engine", "_forgotten", "_seats", "_windows", "is_disturbed", "was_cut")
+
+    def __init__(self, engine: Engine, seats: Seats, ahead: Ahead) -> None:
+        self._engine = engine
+        self._seats = seats
+        self._ahead = ahead
+        self._forgotten = -1
+        self._calls: dict[int, tuple[Window, Calls]] = {}
+        self._windows: dict[str, Window] = {}
+        self.is_disturbed = False
+        self.was_cut = False
+        plain = engine.memory.plain
+        for state in engine.store.states().values():
+            plain[state.at + M_TOLD] = UNTOLD
+
+    def window(self, market: str) -> Window:
+        """Sight of a market now."""
+        state = self._engine.store.states().get(market)
+        window = self._windows.get(market)
+        if window is None or window.state is not state:
+            window = self._windows[market] = Window(market, state, self._ahead)
+        return window
+
+    def watch(self, message: Any) -> None:
+        """Have the machine stop where strategies want to hear of what it steps, after Python has stepped a record."""
+        memory, store = self._engine.memory, self._engine.store
+        memory.plain[H_IS_WATCHED] = bool(self._seats.seats)
+        if self._forgotten != store.shuffles:
+            self._forgotten = store.shuffles
+            self.set_all()
+            return
+        state = store.states().get(getattr(message, "market", ""))
+        if state is not None:
+            memory.plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+
+    def set_all(self) -> None:
+        """Strategies want to hear of other markets than before."""
+        self._calls.clear()
+        plain = self._engine.memory.plain
+        for state in self._engine.store.states().values():
+            plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+
+    def tell(self, why: int, at: int, message: Any) -> None:
+        """Tell of a record that the machine stepped. why, at: as it says; message: of a trade."""
+        window, calls = self._of(at * WHYS + why)
+        arguments = (window, message) if why == TRADE_WOKE else (window,)
+        for seat, hook in calls:
+            self._seats.invoke(seat, _HOOKS[why], hook, *arguments)
+
+    def tell_ahead(self, message_at: Callable[[int], Any]) -> bool:
+        """Tell of all that the machine has noted, until a strategy does something; whether everything was told.
+
+        message_at: the message of a row. If not all was told, everything is at the last record that was.
+        """
+        ahead = self._ahead
+        try:
+            self.was_cut = not self._tell_all(message_at)
+        except BaseException:
+            ahead.settle()
+            raise
+        if self.was_cut:
+            ahead.settle()
+        else:
+            ahead.finish()
+        return not self.was_cut
+
+    def _tell_all(self, message_at: Callable[[int], Any]) -> bool:
+        ahead, known, seats = self._ahead, self._calls, self._seats
+        are_choosy = seats.are_choosy
+        self.is_disturbed = False
+        for place, key in enumerate(ahead.keys):
+            window, calls = known.get(key) or self._of(key)
+            ahead.place = place
+            ahead.told = window
+            for seat, hook in calls:
+                try:
+                    if key % WHYS == TRADE_WOKE:
+                        hook(seat.ctx, window, message_at(ahead.row))
+                    else:
+                        hook(seat.ctx, window)
+                except seats.raises:
+                    raise
+                except Exception as error:
+                    seats.end(seat, _HOOKS[key % WHYS], error)
+            if self.is_disturbed or not ahead.is_ahead or (are_choosy and seats.refresh()):
+                return False
+        return True
+
+    def _of(self, key: int) -> tuple[Window, Calls]:
+        """Whom a wake concerns, and their sight of its market; the memory is not touched."""
+        found = self._calls.get(key)
+        if found is None:
+            at, why = divmod(key, WHYS)
+            state = self._engine.store.state_at(at)
+            window = self._windows.get(state.market)
+            if window is None or window.state is not state:
+                window = self._windows[state.market] = Window(state.market, state, self._ahead)
+            name = _HOOKS[why]
+            seats = [seat for seat in self._seats.seats if name in seat.hooks and seat.wants(state.market)]
+            if why == BOOK_WOKE:
+                seats = [seat for seat in seats if seat.strategy.book_wakes != TOP]
+            found = self._calls[key] = window, [(seat, self._seats.bound(seat, name)) for seat in seats]
+        return found
