@@ -30,6 +30,12 @@ _TENTH_CENT: Final = 102  # of 1,024 markets have prices of a tenth of a cent
 _FRACTIONAL: Final = 624  # of 1,024 sizes are not whole contracts
 _PAUSES_US: Final = (0, 0, 0, 40, 150, 400, 900, 1_800, 3_500, 6_000, 9_000, 13_000, 18_000, 24_000, 33_000, 50_000)
 _POPULARITY_SLOTS: Final = 1 << 16
+_DISTANCES: Final = (
+    *(0,) * 14, *(1,) * 10, *(2,) * 8, *(3,) * 6, *(4,) * 5, *(5,) * 4, *(6,) * 3, *(7,) * 2, 8, 9, 10, 11, 12, 13, 15, 17,
+    19, 22, 25, 29,
+)  # fmt: skip
+"""How many steps below the best things happen, each as likely as the others: a quarter at the best, as on real tapes."""
+
 _LINES_AT_ONCE: Final = 2_048
 _PRICES: Final = tuple(f"{price // _DOLLAR}.{price % _DOLLAR:04d}" for price in range(_DOLLAR + 1))
 
@@ -76,7 +82,7 @@ def write_recording(path: Path, plan: Plan) -> None:
 class _Market:
     """A market's book as the exchange has it, and the texts that its frames repeat."""
 
-    __slots__ = ("best", "bids", "id", "interest", "last", "names", "step", "ticker", "volume")
+    __slots__ = ("best", "bids", "id", "interest", "last", "middle", "names", "step", "ticker", "volume")
 
     def __init__(self, index: int, dice: Random) -> None:
         self.ticker = f"KXDEMO-26SEP21-T{index + 1}"
@@ -92,7 +98,13 @@ class _Market:
                     self.change(side, top - distance * self.step, size_of(dice.getrandbits(30)))
         self.volume = dice.getrandbits(24)
         self.interest = dice.getrandbits(23)
-        self.last = middle
+        self.last = self.middle = middle
+
+    def wander(self, *, up: bool) -> None:
+        """What the market thinks the price is goes a step up or down, and stays away from the ends."""
+        middle = self.middle + (self.step if up else -self.step)
+        if 10 * self.step < middle < _DOLLAR - 10 * self.step:
+            self.middle = middle
 
     def change(self, side: int, price: int, delta: int) -> None:
         """Add to a level or take from it."""
@@ -187,21 +199,21 @@ class _Exchange:
                 yield self._snapshot(market)
 
     def _delta(self, market: _Market, bits: int) -> str:
-        """Somebody adds to a level near the best, makes a new best one, or takes some or all away."""
-        side, taking, distance = bits & 1, bits & 2, (bits >> 2) & 15
+        """Somebody takes from a level near the best, or adds to one near where the market thinks the price is."""
+        side, taking, distance = bits & 1, bits & 2, _DISTANCES[(bits >> 2) & 63]
         bids, best = market.bids[side], market.best[side]
+        if not (bits >> 9) & 63:
+            market.wander(up=bool(bits & 256))
         if len(bids) > _MAX_LEVELS:
             price = min(bids)
             return self._change(market, side, price, -bids[price])
-        if not distance and not taking and best + market.best[1 - side] + market.step < _DOLLAR:
-            return self._change(market, side, best + market.step, size_of(self._dice.getrandbits(30)))
-        price = best - (distance >> 1) * market.step
-        if price < market.step:
-            price = best or market.step
+        price = best - distance * market.step
         held = bids.get(price, 0)
         if taking and held and len(bids) > 1:
-            taken = held if distance & 1 else min(held, size_of(self._dice.getrandbits(30)))
+            taken = held if bits & 32_768 else min(held, size_of(self._dice.getrandbits(30)))
             return self._change(market, side, price, -taken)
+        price = (_DOLLAR - market.middle if side else market.middle) - (distance + 1) * market.step
+        price = max(min(price, _DOLLAR - market.best[1 - side] - market.step), market.step)
         return self._change(market, side, price, size_of(self._dice.getrandbits(30)))
 
     def _change(self, market: _Market, side: int, price: int, delta: int) -> str:
