@@ -85,6 +85,7 @@ class Ahead:
         row, now_ns = self.row, self.now_ns
         self.finish()
         memory = self._memory
+        memory.m[len(self._kept) : memory.end] = 0  # never handed out, so to be found empty
         memory.m[: len(self._kept)] = self._kept
         cells, stride, first = self._rows
         memory.machine.run_ahead(memory.m, cells, stride, first, row + 1, self._log)

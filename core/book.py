@@ -131,10 +131,11 @@ class Book:
         scale = len(yes), len(no), int(mirrored)
         done = machine.apply_snapshot(memory.m, self._at, now_ns, clock, levels, 0, *scale)
         if done == NO_ROOM:
-            self.prices.admit()
             self.yes.fit(tuple(price for price, _ in yes))
             self.no.fit(tuple(DOLLAR - price if mirrored else price for price, _ in no))
+            self.prices.admit()  # last: what it sets aside must not be taken for the ladders
             done = machine.apply_snapshot(memory.m, self._at, now_ns, clock, levels, 0, *scale)
+        assert done != NO_ROOM, "room was made"
         return bool(done == DONE)
 
     def delta(self, side: Side, price: int, delta: int, now_ns: int = 0, *, seq: int = 0, clock: int = 0) -> int:
@@ -142,9 +143,10 @@ class Book:
         memory, number = self._pool.memory, SIDES[side]
         done: int = memory.machine.apply_delta(memory.m, self._at, now_ns, seq, number, price, delta, clock)
         if done == NO_ROOM:
-            self.prices.admit()
             (self.yes if number == 1 else self.no).fit((price,))
+            self.prices.admit()
             done = memory.machine.apply_delta(memory.m, self._at, now_ns, seq, number, price, delta, clock)
+        assert done != NO_ROOM, "room was made"
         return done
 
     def ladder(self, side: Side) -> tuple[Level, ...]:

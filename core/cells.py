@@ -44,6 +44,9 @@ H_AT = 15  # the market it stopped at
 H_SERIAL = 16  # the last serial number given to a subscription
 H_NOW = 17  # now_ns of the last row
 H_TOLD = 18  # how many wakes `run_ahead` has noted
+H_END = 19  # the first cell that was never handed out
+H_CELLS = 20  # cells that there are
+H_FREED = 21  # the first of a chain of blocks that the machine gave up: each holds the next one, and its size
 
 # A connection.
 C_NUMBER, C_OPEN, C_HEARD = range(3)
@@ -61,6 +64,10 @@ STEPS: Final = (100, 10, 1)
 
 # A ring: where it lies (0 = nowhere yet), items it has room for, where the oldest is, how many there are.
 R_AT, R_ROOM, R_FIRST, R_LENGTH = range(4)
+FIRST_ROOM: Final = 16
+GROWTH: Final = 8
+"""A ring has room for so many items at first, and for so many times more whenever it is full."""
+
 POINT_CELLS: Final = 3  # now_ns, best yes bid, best no bid
 TRADE_CELLS: Final = 8  # now_ns, price, count, 1 yes or 2 no, is_block, exchange_ns, and the id's two halves
 RING_CAPACITY: Final = 1_024
@@ -90,12 +97,9 @@ _FIRST_CELLS: Final = 1 << 12
 
 
 class Memory:
-    """Cells in blocks. plain: the cells, one at a time; m: the cells for `machine`; both change when it grows.
+    """Cells in blocks. plain: the cells, one at a time; m: the cells for `machine`; both change when it grows."""
 
-    end: the first cell that was never handed out.
-    """
-
-    __slots__ = ("_closed", "_free", "end", "is_compiled", "m", "machine", "plain")
+    __slots__ = ("_closed", "_free", "is_compiled", "m", "machine", "plain")
 
     def __init__(self, is_compiled: bool | None = None) -> None:
         """is_compiled: whether `machine` is the compiled one (default: when that is loaded already)."""
@@ -105,23 +109,43 @@ class Memory:
         self.plain[H_DUE] = NEVER
         self.m: Any = self._face()
         self._free: dict[int, list[int]] = {}
-        self.end = HEADER
+        self.plain[H_END], self.plain[H_CELLS] = HEADER, _FIRST_CELLS
         self._closed: tuple[array[int], Any] | None = None
+
+    @property
+    def end(self) -> int:
+        """The first cell that was never handed out."""
+        return self.plain[H_END]
 
     @property
     def used(self) -> int:
         """Cells in blocks that were not given back."""
+        self._collect()
         return self.end - HEADER - sum(size * len(blocks) for size, blocks in self._free.items())
 
     def take(self, cells: int) -> int:
         """The offset of a block of so many cells, all 0."""
+        self._collect()
         free = self._free.get(cells)
         if free:
             return free.pop()
-        at, self.end = self.end, self.end + cells
-        if self.end > len(self.plain):
-            self._grow()
+        self.reserve(cells)
+        at = self.plain[H_END]
+        self.plain[H_END] = at + cells
         return at
+
+    def reserve(self, cells: int) -> None:
+        """Have so many cells left at the end."""
+        room = len(self.plain)
+        while room < self.plain[H_END] + cells:
+            room *= 2
+        if room == len(self.plain):
+            return
+        grown = array("q", bytes(8 * room))
+        grown[: len(self.plain)] = self.plain
+        grown[H_CELLS] = room
+        self.plain = grown
+        self.m = self._face()
 
     def give_back(self, at: int, cells: int) -> None:
         """A block is not used any more."""
@@ -139,14 +163,12 @@ class Memory:
         if self._closed is not None:
             (self.plain, self.m), self._closed = self._closed, None
 
-    def _grow(self) -> None:
-        room = len(self.plain)
-        while room < self.end:
-            room *= 2
-        grown = array("q", bytes(8 * room))
-        grown[: len(self.plain)] = self.plain
-        self.plain = grown
-        self.m = self._face()
+    def _collect(self) -> None:
+        """Take back what the machine gave up."""
+        while self.plain[H_FREED]:
+            at = self.plain[H_FREED]
+            self.plain[H_FREED], cells = self.plain[at], self.plain[at + 1]
+            self.give_back(at, cells)
 
     def _face(self) -> Any:
         return np.frombuffer(self.plain, np.int64) if self.is_compiled else self.plain

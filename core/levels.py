@@ -9,6 +9,11 @@ from typing import Any, Final
 
 from core.cells import (
     BLOCK,
+    FIRST_ROOM,
+    GROWTH,
+    H_CELLS,
+    H_END,
+    H_FREED,
     H_POOL,
     H_POOL_CAPACITY,
     L_SIZES,
@@ -114,17 +119,46 @@ def clear(m: Any, side: int) -> None:
 
 
 @inner
-def has_room(m: Any, ring: int) -> bool:
-    """Whether the ring takes one more item as it is."""
+def has_room(m: Any, ring: int, cells: int) -> bool:
+    """Whether a ring of items of so many cells takes one more."""
     room = m[ring + R_ROOM]
-    if m[ring + R_LENGTH] < room:
-        return m[H_POOL] < m[H_POOL_CAPACITY]  # type: ignore[no-any-return]  # a cell
-    return room == RING_CAPACITY  # type: ignore[no-any-return]  # a cell
+    if room == RING_CAPACITY and m[ring + R_LENGTH] == room:
+        return True
+    if m[H_POOL] >= m[H_POOL_CAPACITY]:
+        return False
+    return m[ring + R_LENGTH] < room or m[H_END] + more_room(room) * cells <= m[H_CELLS]  # type: ignore[no-any-return]  # cells
+
+
+@inner
+def more_room(room: int) -> int:
+    """Items that a ring has room for after it has grown."""
+    return min(GROWTH * room, RING_CAPACITY) if room else FIRST_ROOM
+
+
+@inner
+def grow(m: Any, ring: int, cells: int) -> None:
+    """Move a full ring to a larger block at the end of all; the old one is chained to those that are free."""
+    old, length, room, first = m[ring + R_AT], m[ring + R_LENGTH], m[ring + R_ROOM], m[ring + R_FIRST]
+    new = m[H_END]
+    m[H_END] = new + more_room(room) * cells
+    for item in range(length):
+        place = first + item if first + item < room else first + item - room
+        for cell in range(cells):
+            m[new + item * cells + cell] = m[old + place * cells + cell]
+    if room:
+        m[old] = m[H_FREED]
+        m[old + 1] = room * cells
+        m[H_FREED] = old
+    m[ring + R_AT] = new
+    m[ring + R_ROOM] = more_room(room)
+    m[ring + R_FIRST] = 0
 
 
 @inner
 def append(m: Any, ring: int, cells: int) -> int:
     """Where the ring's next item of so many cells goes; the oldest goes when it is full. Only where it has room."""
+    if m[ring + R_LENGTH] == m[ring + R_ROOM] and m[ring + R_ROOM] < RING_CAPACITY:
+        grow(m, ring, cells)
     room, first, length = m[ring + R_ROOM], m[ring + R_FIRST], m[ring + R_LENGTH]
     place = first + length
     if place >= room:
@@ -151,7 +185,7 @@ def apply_delta(m: Any, at: int, now: int, seq: int, side: int, price: int, delt
     """Change one level of a book. side: 1 yes, 2 no; price: on the side's own scale. NO_ROOM, PASSED: nothing done."""
     if seq and seq <= m[at + M_SEQ]:
         return PASSED
-    if not has_room(m, at + M_PRICES):
+    if not has_room(m, at + M_PRICES, POINT_CELLS):
         return NO_ROOM
     place = at + (M_YES if side == 1 else M_NO)
     best = m[place + 1]
@@ -217,7 +251,7 @@ def apply_snapshot(
 
     Whose book it is and what it counts from is for the caller to set.
     """
-    if not has_room(m, at + M_PRICES):
+    if not has_room(m, at + M_PRICES, POINT_CELLS):
         return NO_ROOM
     for_yes = fits(m, at + M_YES, levels, first, yes, 0)
     for_no = fits(m, at + M_NO, levels, first + 2 * yes, no, mirrored)

@@ -45,6 +45,7 @@ from core.cells import (
     M_YES,
     NO_BID,
     NULL,
+    POINT_CELLS,
     S_CONNECTION,
     S_HEARD,
     S_NEXT,
@@ -199,7 +200,7 @@ def step_snapshot(
 def step_trade(m: Any, at: int, number: int, sid: int, seq: int, now: int, source: Any, more: int) -> int:
     """A trade that was not met before. source[more]: price, count, 1 or 2, is_block, exchange_ns, the id's halves."""
     told = at + M_TRADE_SUB
-    if not is_next(m, told, number, sid, seq, now) or not has_room(m, at + M_TRADES):
+    if not is_next(m, told, number, sid, seq, now) or not has_room(m, at + M_TRADES, TRADE_CELLS):
         return UNUSUAL
     if m[H_SEEN] == 0 or m[seen_cell(m, source[more + 5], source[more + 6])] != 0:
         return UNUSUAL
@@ -230,7 +231,7 @@ def step_ticker(m: Any, at: int, number: int, sid: int, seq: int, now: int, sour
     told = at + M_TICKER_SUB
     if not is_next(m, told, number, sid, seq, now) or m[at + M_TICKER + T_HAS] == 0 or source[more] != m[at + M_ID]:
         return UNUSUAL
-    if m[at + M_HAS_BOOK] == 0 and not has_room(m, at + M_PRICES):
+    if m[at + M_HAS_BOOK] == 0 and not has_room(m, at + M_PRICES, POINT_CELLS):
         return UNUSUAL
     apply_ticker(m, at, sid, seq, now, source, more)
     count(m, told, seq, now)

@@ -18,11 +18,10 @@ from core.cells import (
     Memory,
 )
 from core.cells import RING_CAPACITY as RING_CAPACITY
+from core.levels import more_room
 
 POOL_CAPACITY: Final = 262_144
 """Items of all rings together: 40 MB at most; 26 for each of the two rings of 5,000 markets."""
-
-_FIRST_ROOM: Final = 16  # and four times as much whenever it is full
 
 T = TypeVar("T")
 
@@ -137,18 +136,11 @@ class CellRing:
     def admit(self) -> None:
         """Have room for one more item."""
         memory, at = self._pool.memory, self._at
-        room, length = memory.plain[at + R_ROOM], memory.plain[at + R_LENGTH]
-        if length < RING_CAPACITY:
+        room = memory.plain[at + R_ROOM]
+        if memory.plain[at + R_LENGTH] < RING_CAPACITY:
             self._pool.admit()
-        if length < room or room == RING_CAPACITY:
-            return
-        items = [value for item in self.items() for value in item]
-        self._give_back()
-        room = min(4 * room, RING_CAPACITY) or _FIRST_ROOM
-        block = memory.take(room * self._cells)
-        for index, value in enumerate(items):
-            memory.plain[block + index] = value
-        memory.plain[at + R_AT], memory.plain[at + R_ROOM], memory.plain[at + R_FIRST] = block, room, 0
+        if memory.plain[at + R_LENGTH] == room < RING_CAPACITY:
+            memory.reserve(more_room(room) * self._cells)
 
     def append(self, item: Sequence[int]) -> None:
         """Add an item; the oldest goes when the ring is full."""
