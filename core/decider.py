@@ -53,8 +53,7 @@ class Decider:
     def begin(self, cause: int, now_ns: int) -> Reaction:
         """A record begins; what is decided from now on is because of it."""
         self._cause, self._now_ns = cause, now_ns
-        if self.reaction.decisions or self.reaction.faults:  # else it is as good as new
-            self.reaction = Reaction()
+        self.reaction = Reaction()
         return self.reaction
 
     def next_id(self) -> str:

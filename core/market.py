@@ -258,7 +258,8 @@ def restore(saved: SavedMarket, pool: Pool, ids: Ids) -> MarketState:
     view = saved.view
     state = MarketState(view.market, pool, ids)
     if saved.has_book:
-        if not state.book.snapshot(view.yes, view.no):
+        is_book = all(0 <= price <= DOLLAR for price, _ in view.yes + view.no)
+        if not (is_book and state.book.snapshot(view.yes, view.no)):
             raise ValueError(f"{view.market}: no book has these levels")
     if view.ticker is not None:
         state.take_ticker(view.ticker, 0)

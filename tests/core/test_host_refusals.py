@@ -45,7 +45,9 @@ def test_markets_that_raise_end_the_strategy_too() -> None:
 
     broken, sound = Broken(), Listener()
     run = started(broken, sound)
-    assert run.book("M", ((4_000, 100),), ()).faults[0].error == "markets: KeyError: 'x'"
+    faults = [fault.error for reaction in run.reactions for fault in reaction.faults]
+    assert faults == ["markets: KeyError: 'x'"]
+    run.book("M", ((4_000, 100),), ())
     assert ("on_book", "M") in sound.heard
     assert run.book("M", ((4_100, 100),), (), seq=2).faults == []
 

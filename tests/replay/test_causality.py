@@ -2,10 +2,9 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -57,8 +56,8 @@ class Peeker(Quoter):
         while frame is not None and not isinstance(frame.f_locals.get("self"), Hosted):
             frame = frame.f_back
         assert frame is not None
-        table = frame.f_locals["self"].player._feed.gi_frame.f_locals["table"]
-        prices = [price for price in table.column("price").to_pylist() if price]
+        batch = frame.f_locals["self"].player._feed._batch
+        prices = [price for price in batch._columns.ints["price"].tolist() if price > 0]
         return prices[-1] if prices else market.bid or 0
 
 
@@ -102,17 +101,16 @@ def test_a_strategy_that_is_another_each_time_is_called_unsteady_rather_than_far
 
 
 def test_a_reader_that_takes_prices_from_the_next_row_is_caught(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = columns.messages
+    honest = columns.Messages.at
 
-    def ahead(table: Any) -> Iterator[Message | None]:
-        rows = list(honest(table))
-        for row, message in enumerate(rows):
-            later = rows[row + 1] if row + 1 < len(rows) else None
-            if isinstance(message, BookDelta) and isinstance(later, BookDelta):
-                message = msgspec.structs.replace(message, price=later.price)
-            yield message
+    def ahead(table: columns.Messages, row: int) -> Message | None:
+        message = honest(table, row)
+        later = honest(table, row + 1) if row + 1 < len(table._types) else None
+        if isinstance(message, BookDelta) and isinstance(later, BookDelta):
+            return msgspec.structs.replace(message, price=later.price)
+        return message
 
-    monkeypatch.setattr(columns, "messages", ahead)
+    monkeypatch.setattr(columns.Messages, "at", ahead)
     found = examine(tape, places=20)
     assert not found.causal
     assert found.look_ahead is not None

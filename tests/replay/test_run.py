@@ -7,12 +7,12 @@ import pytest
 from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
-from capture.tape.reader import Tape
 from core.errors import ConfigError
-from core.messages import BookDelta, Message
+from core.messages import BookDelta, Malformed, Message
 from core.records import Kind, Record, encode_payload
 from core.state import decision_digest
-from replay import Player, player, run
+from replay import Player, hosted, player, run
+from replay.feed import ByColumns, Fed
 from replay.run import Span, compare
 from replay.run import run as run_span
 
@@ -82,20 +82,20 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
     """A column path that reads one price wrongly must be caught, and the place found."""
     script = story()
     wrong = next(r.seq for r in script.records[60:] if b'"orderbook_delta"' in r.payload)
-    honest = player._by_columns
+    honest = ByColumns.here
 
-    def altered(tape: Tape, from_seq: int) -> "object":
-        for record, message in honest(tape, from_seq):
-            yield _altered(record, message) if record.seq == wrong else (record, message)
+    def altered(feed: ByColumns, *, dense: bool = True) -> Fed | None:
+        fed = honest(feed, dense=dense)
+        return _altered(*fed) if fed is not None and fed[0].seq == wrong else fed
 
-    monkeypatch.setattr(player, "_by_columns", altered)
+    monkeypatch.setattr(ByColumns, "here", altered)
     comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
     assert not comparison.equal
     assert (comparison.first_seq, comparison.last_seq) == (wrong // 8 * 8, wrong // 8 * 8 + 7)
     assert comparison.as_json()["differs"] == [comparison.first_seq, comparison.last_seq]
 
 
-def _altered(record: Record, message: "Message | object") -> "tuple[Record, object]":
+def _altered(record: Record, message: Message | Malformed | None) -> Fed:
     assert isinstance(message, BookDelta)
     return record, msgspec.structs.replace(message, price=message.price + 1)
 
@@ -118,7 +118,7 @@ def test_the_stretch_in_which_decisions_differ_is_named(tmp_path: Path, monkeypa
     def other(decision: msgspec.Struct) -> bytes:
         return encode_payload(decision) + (b"?" if next(turns) == 5 else b"")
 
-    monkeypatch.setattr(run, "encode_payload", other)
+    monkeypatch.setattr(hosted, "encode_payload", other)
     both = compare(tape, Span(), every=30)
     assert (both.equal, both.first_seq, both.last_seq) == (False, 0, 29)
     assert both.by_bytes.state_digest == both.by_columns.state_digest
