@@ -19,6 +19,21 @@ from core.shapes import ShapeBook, render_each
 SCAN_ROWS: Final = 16_384
 """From this many rows on, loading the compiled scanner (0.5 s, once a process) pays."""
 
+
+class _Tally:
+    """Counts rows that are rendered, over all calls: many small segments make a large one."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def pays(self, rows: int) -> bool:
+        """Whether, with so many rows more, the compiled scanner has become worth loading."""
+        self.rows += rows
+        return self.rows >= SCAN_ROWS
+
+
+_RENDERED: Final = _Tally()
+
 _FRAME: Final = int(Kind.FRAME)  # comparing with the enum would cost more than all else in that loop
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -55,7 +70,7 @@ def decode_columns(
 def render(shapes: ShapeBook, columns: Columns, *, scan: bool | None = None) -> tuple[Bytes, Ints]:
     """The payloads of all rows that have a shape, end to end, and where each row's ends (rows without: empty)."""
     if scan is None:
-        scan = INSTALLED and columns.rows >= SCAN_ROWS
+        scan = _RENDERED.pays(columns.rows) and INSTALLED
     if scan:
         from core.scan import render_rows  # imports numba
 

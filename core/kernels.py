@@ -19,6 +19,9 @@ FORMATS: Final = {name: number for number, name in enumerate(_ALL, start=1)}
 _SID, _ID, _INT, _DEC4, _REST4, _DEC2, _POS2, _SIDE, _BOOK, _TEXT, _RFC, _MS, _SEC, _BOOL = FORMATS.values()
 _BAD: Final = -1  # a position: the text does not fit
 _MAX_TEXT: Final = 128
+_AT: Final = np.uintp  # a position that cannot count from the end: without that question a copy is made in wide moves
+_ZERO, _TEN = _AT(48), _AT(10)
+_POWERS: Final = np.array([10**power for power in range(19)], np.uintp)
 _FIRST_US, _LAST_US = FIRST_DAY * 86_400_000_000, LAST_DAY * 86_400_000_000
 
 
@@ -303,37 +306,42 @@ def intern_texts(buffer: Any, starts: Any, lengths: Any, table: Any, codes: Any,
 
 
 @compiled
-def _write_number(out: Any, at: int, value: int, width: int) -> int:
-    """Write a number with at least `width` digits; returns the position after."""
-    length = 1
-    rest = value // 10
-    while rest > 0 or length < width:
-        rest //= 10
-        length += 1
-    for index in range(length):
-        out[at + length - 1 - index] = 48 + value % 10
-        value //= 10
+def _copy(out: Any, at: int, source: Any, start: int, length: int) -> int:
+    """Copy bytes; returns the position after."""
+    for offset in range(length):
+        out[_AT(at + offset)] = source[_AT(start + offset)]
     return at + length
 
 
 @compiled
-def _write_rfc3339(out: Any, at: int, us: int) -> int:
+def _write_number(out: Any, at: int, value: int, width: int) -> int:
+    """Write a number with at least `width` digits; returns the position after."""
+    rest = _AT(max(value, 0))
+    end = at + width
+    while end - at < len(_POWERS) and rest >= _POWERS[end - at]:
+        end += 1
+    for place in range(end - 1, at - 1, -1):
+        out[_AT(place)] = _ZERO + rest % _TEN
+        rest //= _TEN
+    return end
+
+
+@compiled
+def _write_rfc3339(out: Any, at: int, us: int, before: Any) -> int:
+    """Write a UTC stamp; returns the position after. `before`: the second of the stamp before this one, and where."""
     second = us // 1_000_000
     micros = us - second * 1_000_000
-    days = second // 86_400
-    of_day = second - days * 86_400
-    year, month, day = _civil(days)
-    at = _write_number(out, at, year, 4)
-    out[at] = 45
-    at = _write_number(out, at + 1, month, 2)
-    out[at] = 45
-    at = _write_number(out, at + 1, day, 2)
-    out[at] = 84
-    at = _write_number(out, at + 1, of_day // 3600, 2)
-    out[at] = 58
-    at = _write_number(out, at + 1, of_day // 60 % 60, 2)
-    out[at] = 58
-    at = _write_number(out, at + 1, of_day % 60, 2)
+    start = at
+    if before[0] == second:
+        at = _copy(out, at, out, before[1], 19)
+    else:
+        of_day = second % 86_400
+        year, month, day = _civil(second // 86_400)
+        at = _write_number(out, at, year, 4)
+        for sign, value in ((45, month), (45, day), (84, of_day // 3600), (58, of_day // 60 % 60), (58, of_day % 60)):
+            out[at] = sign
+            at = _write_number(out, at + 1, value, 2)
+    before[0], before[1] = second, start
     if micros:
         out[at] = 46
         at = _write_number(out, at + 1, micros, 6)
@@ -344,7 +352,7 @@ def _write_rfc3339(out: Any, at: int, us: int) -> int:
 
 
 @compiled
-def _write(form: int, value: int, out: Any, at: int) -> int:
+def _write(form: int, value: int, out: Any, at: int, before: Any) -> int:
     """Write one hole that is no text; returns the position after."""
     if form in (_SIDE, _BOOK, _BOOL):
         first, second = _words(form)
@@ -354,25 +362,20 @@ def _write(form: int, value: int, out: Any, at: int) -> int:
                 at += 1
         return at
     if form == _RFC:
-        return int(_write_rfc3339(out, at, value))
+        return int(_write_rfc3339(out, at, value, before))
     if form == _REST4:
         value = 10_000 - value
-    elif form == _MS:
-        value //= 1_000
-    elif form == _SEC:
-        value //= 1_000_000
+    elif form in (_MS, _SEC):
+        value //= 1_000 if form == _MS else 1_000_000
     if value < 0:
         out[at] = 45
         at += 1
         value = -value
-    if form in (_DEC4, _REST4):
-        at = _write_number(out, at, value // 10_000, 1)
+    if form in (_DEC4, _REST4, _DEC2, _POS2):
+        places, whole = (4, 10_000) if form in (_DEC4, _REST4) else (2, 100)
+        at = _write_number(out, at, value // whole, 1)
         out[at] = 46
-        return int(_write_number(out, at + 1, value % 10_000, 4))
-    if form in (_DEC2, _POS2):
-        at = _write_number(out, at, value // 100, 1)
-        out[at] = 46
-        return int(_write_number(out, at + 1, value % 100, 2))
+        return int(_write_number(out, at + 1, value % whole, places))
     return int(_write_number(out, at, value, 1))
 
 
@@ -381,20 +384,17 @@ def render_frames(shape: Any, program: Any, matrix: Any, codes: Any, pool: Any, 
     """Write every row's frame from its columns; `pool` is (all texts end to end, where each ends)."""
     steps, starts, literals = program
     texts, text_ends = pool
+    before = np.full(2, NULL, np.int64)
     at = 0
     for row in range(len(shape)):
         if shape[row] > 0:
             for index in range(starts[shape[row] - 1], starts[shape[row]]):
                 form, a, b = steps[index, 0], steps[index, 1], steps[index, 2]
                 if form == 0:
-                    for offset in range(b):
-                        out[at + offset] = literals[a + offset]
-                    at += b
+                    at = _copy(out, at, literals, a, b)
                 elif form == _TEXT:
                     begin, end = text_ends[codes[a, row]], text_ends[codes[a, row] + 1]
-                    for offset in range(end - begin):
-                        out[at + offset] = texts[begin + offset]
-                    at += end - begin
+                    at = _copy(out, at, texts, begin, end - begin)
                 else:
-                    at = _write(form, matrix[a, row], out, at)
+                    at = _write(form, matrix[a, row], out, at, before)
         ends[row] = at

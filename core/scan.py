@@ -102,21 +102,22 @@ def render_rows(shapes: ShapeBook, columns: Columns) -> tuple[Bytes, Ints]:
     """The payloads of all rows that have a shape, end to end, and where each row's ends (rows without: empty)."""
     program = Program(shapes)
     names = sorted({hole.column for shape in shapes.shapes for hole in shape.holes} - set(SHAPE_TEXTS))
-    matrix = np.zeros((len(INT_COLUMNS), columns.rows), np.int64)
+    matrix = np.empty((len(INT_COLUMNS), columns.rows), np.int64)
     for name in names:
         matrix[INT_COLUMNS.index(name)] = columns.ints[name]
     encoded = [[text.encode() for text in columns.texts[name].values] for name in SHAPE_TEXTS]
     pool = np.frombuffer(b"".join(text for texts in encoded for text in texts), np.uint8)
-    codes = np.zeros((len(SHAPE_TEXTS), columns.rows), np.int64)
+    codes = np.empty((len(SHAPE_TEXTS), columns.rows), np.int64)
     ends = np.zeros(sum(map(len, encoded)) + 1, np.int64)
     np.cumsum([len(text) for texts in encoded for text in texts], out=ends[1:])
     before = 0
     widest = 0
     for index, name in enumerate(SHAPE_TEXTS):
-        codes[index] = columns.texts[name].codes + before
+        np.add(columns.texts[name].codes, before, out=codes[index])
         before += len(encoded[index])
         widest += max(map(len, encoded[index]), default=0)
-    room = int((program.widths[columns.shape] + np.where(columns.shape > 0, widest, 0)).sum())
+    used = np.bincount(columns.shape, minlength=len(program.widths))
+    room = int(used @ program.widths + used[1:].sum() * widest)
     out = np.empty(room, np.uint8)
     out_ends = np.zeros(columns.rows, np.int64)
     render_frames(columns.shape, program.arrays, matrix, codes, (pool, ends), out, out_ends)

@@ -4,7 +4,6 @@ Knows calendars only. There is no clock here: what time it is, a record says.
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 
 SECOND_NS: Final = 1_000_000_000
@@ -21,6 +20,14 @@ MILLISECONDS_FROM: Final = 10**11
 
 _SECOND_CACHE: Final = 4096  # different seconds: an hour of stamps, which come nearly in order
 _SHOWN: Final = 40  # characters of a refused text that an error names
+_MILLIS: Final = {f"{number:03d}": number * MILLISECOND_NS for number in range(1000)}
+"""ns of the first three digits of a fraction."""
+
+_MICROS: Final[dict[str, int]] = {"Z": 0} | {
+    f"{number:0{width}d}Z": number * 10 ** (6 - width) for width in (1, 2, 3) for number in range(10**width)
+}
+"""ns of what follows them in a stamp of whole microseconds, as the exchange writes it."""
+
 _SCALE: Final = (10**9, 10**8, 10**7, 10**6, 10**5, 10**4, 1000, 100, 10, 1)  # ns of the last of so many digits
 
 _SECOND: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})")
@@ -52,10 +59,21 @@ def _second(text: str) -> int:
     return ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
 
 
-@lru_cache(_SECOND_CACHE)
-def _second_ns(text: str) -> int:
-    """Unix ns of a second in UTC; ValueError outside 2000 to 2100."""
-    return _checked(_second(text) * SECOND_NS, text)
+class _Seconds(dict[str, int]):
+    """Unix ns of seconds in UTC, by their text with the point that follows (`2026-08-11T00:16:45.`): those met last."""
+
+    def __missing__(self, text: str) -> int:
+        """Raises ValueError outside 2000 to 2100 or when it is no such text."""
+        if text[19:] != ".":
+            raise ValueError(f"not a time and a point: {text[:_SHOWN]!r}")
+        at_ns = _checked(_second(text[:19]) * SECOND_NS, text)
+        if len(self) >= _SECOND_CACHE:
+            self.clear()
+        self[text] = at_ns
+        return at_ns
+
+
+_SECONDS: Final = _Seconds()
 
 
 def _checked(at_ns: int, text: str) -> int:
@@ -66,11 +84,18 @@ def _checked(at_ns: int, text: str) -> int:
 
 def parse_rfc3339(text: str) -> int:
     """Unix ns of `2026-08-11T00:16:45.236Z`: 0 to 9 fraction digits, Z or an offset; ValueError when it is none."""
+    try:
+        return _SECONDS[text[:20]] + _MILLIS[text[20:23]] + _MICROS[text[23:]]
+    except (KeyError, ValueError):
+        return _parse_any(text)
+
+
+def _parse_any(text: str) -> int:
     fraction = text[20:-1]
     if fraction.isdecimal() and text.isascii() and text[19] == "." and text[-1] == "Z" and len(fraction) < 10:
-        return _second_ns(text[:19]) + int(fraction) * _SCALE[len(fraction)]
+        return _SECONDS[text[:20]] + int(fraction) * _SCALE[len(fraction)]
     if text[19:] == "Z":
-        return _second_ns(text[:19])
+        return _SECONDS[f"{text[:19]}."]
     return _parse_zoned(text)
 
 

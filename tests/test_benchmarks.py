@@ -36,7 +36,15 @@ def test_the_facts_name_the_versions_and_not_the_machine() -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    "name", ["storage", "import_speed", "replay_speed", pytest.param("memory", marks=pytest.mark.slow), "capture_speed"]
+    "name",
+    [
+        "storage",
+        "import_speed",
+        "replay_speed",
+        "byte_path",
+        pytest.param("memory", marks=pytest.mark.slow),
+        "capture_speed",
+    ],
 )
 def test_a_benchmark_runs(name: str) -> None:
     done = subprocess.run(

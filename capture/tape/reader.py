@@ -6,13 +6,15 @@ where the tape is damaged, reading stops with TapeDamaged after everything befor
 
 import contextlib
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Self
 
 from capture.tape import schema, segment
+from capture.tape.ahead import Ahead
 from capture.tape.errors import DiskError, TapeDamaged, TapeError
 from capture.tape.hotlog import Header
 from capture.tape.identity import is_recording, load_identified
@@ -23,6 +25,9 @@ from capture.tape.salvage import joins
 from capture.tape.scan import Scan, SegmentReader, Verdict, read_header
 from core.records import Kind, Record
 from core.shapes import ShapeBook
+
+NEVER: Final = 1 << 63
+"""Later than any seq."""
 
 LOOKS: Final = 50
 """How often a place on a tape that is being recorded is looked at before what is missing there is called damage.
@@ -87,9 +92,11 @@ class Tape:
         """The records from one seq up to and including another (default: all), in order.
 
         Raises TapeDamaged at the first place that is not what was written, TapeError where a segment was archived
-        or pruned.
+        or pruned. While the records of a sealed row group are used, the next one is read and rebuilt in a thread.
         """
-        found = chain.from_iterable(source.records() for source in self._sources(from_seq))
+        last_seq = NEVER if until_seq is None else until_seq
+        parts = (part for source in self._sources(from_seq) for part in source.parts())
+        found = chain.from_iterable(_runs(parts, last_seq))
         return found if until_seq is None else _up_to(found, from_seq, until_seq)
 
     def tables(
@@ -185,7 +192,7 @@ class Tape:
         if entry.state is not State.PRESENT:
             where = f"was archived to {entry.place}" if entry.state is State.ARCHIVED else "was deleted on purpose"
             raise TapeError(f"{self.path / entry.file}: {segment.span(entry)}: the segment {where}")
-        return _Sealed(segment.open_segment(self.path, entry), entry, seq)
+        return _Sealed(segment.open_segment(self.path, entry), entry, seq, index + 1 < len(entries))
 
     def _find_beyond(self, seq: int, after: int) -> "_Hot | None":
         """The hot segment with that seq, among those numbered beyond `after`; None at the end of the tape."""
@@ -231,17 +238,29 @@ class Tape:
         return self._head[1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Records that are read in one go. last_seq: of the last one, when more sealed ones follow it, else NEVER."""
+
+    runs: Iterable[Iterator[Record]]
+    last_seq: int
+
+
 class _Sealed:
     """A sealed segment as a source of records from a seq on."""
 
-    def __init__(self, file: segment.SegmentFile, entry: Entry, from_seq: int) -> None:
+    def __init__(self, file: segment.SegmentFile, entry: Entry, from_seq: int, followed: bool) -> None:
+        """followed: by another sealed segment."""
         self.number = -1  # any hot segment may follow
+        self._followed = followed
         self.next_seq = entry.last_seq + 1
         self._file = file
         self._from_seq = from_seq
 
-    def records(self) -> Iterator[Record]:
-        return self._file.records(self._from_seq)
+    def parts(self) -> Iterator[_Part]:
+        for group in self._file.record_groups(self._from_seq):
+            last_seq = group.last_seq
+            yield _Part(group.runs(), last_seq if self._followed or last_seq + 1 < self.next_seq else NEVER)
 
     def tables(self, names: list[str], payloads: bool) -> Iterator[Any]:
         if not payloads:
@@ -282,6 +301,9 @@ class _Hot:
         if self.end.verdict is Verdict.CORRUPT:
             raise TapeDamaged(f"{self.path}: {self.end.problem}; run `tapedeck recover`")
         return max(self.end.next_seq, self._from_seq)
+
+    def parts(self) -> Iterator[_Part]:
+        yield _Part((self.records(),), NEVER)
 
     def records(self) -> Iterator[Record]:
         try:
@@ -331,6 +353,23 @@ def _size(path: Path) -> int:
         return path.stat().st_size if path.is_file() else 0
     except FileNotFoundError:
         return 0
+
+
+def _runs(parts: Iterator[_Part], last_seq: int) -> Iterator[Iterator[Record]]:
+    """The runs of one part after the other; after the first run of a part the next part is read ahead.
+
+    Not so before: whoever wants a few records only has nothing to wait for. Nor behind `last_seq`, nor from the hot
+    log, of which what there is when its turn comes is to be read.
+    """
+    ahead = Ahead(parts)
+    try:
+        while (part := ahead.take()) is not None:
+            for number, run in enumerate(part.runs):
+                if number == 1 and part.last_seq < last_seq:
+                    ahead.begin()
+                yield run
+    finally:
+        ahead.close()
 
 
 def _up_to(records: Iterator[Record], from_seq: int, until_seq: int) -> Iterator[Record]:

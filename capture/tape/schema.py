@@ -4,6 +4,7 @@ Knows Arrow tables. Must not know files: `segment` writes and reads them.
 """
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,9 @@ from core.shapes import ShapeBook
 
 GROUP_ROWS: Final = 65_536
 """Rows of a row group: what sealing and reading hold in memory at once (about 30 MB of frames)."""
+
+RUN_ROWS: Final = 1_024
+"""Rows that become Python objects at once: what is made is used before a processor's cache has lost it."""
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Column: TypeAlias = Sequence[int] | npt.NDArray[Any]
@@ -162,9 +166,18 @@ class Blobs:
 
     def split(self) -> list[bytes]:
         """As Python byte strings (b"" for null)."""
-        data = self.data.tobytes()
-        ends = self.ends.tolist()
-        return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return [text for run in self.runs(len(self.ends)) for text in run]
+
+    def runs(self, rows: int) -> Iterator[Iterator[bytes]]:
+        """As `split`, so many at a time, each made when it is asked for."""
+        lengths = np.diff(self.ends, prepend=0)
+        start = 0
+        for first in range(0, len(self.ends), max(rows, 1)):
+            wanted = lengths[first : first + rows].tolist()
+            end = start + sum(wanted)
+            # Reading from memory costs two thirds of slicing: no slice object is made.
+            yield map(io.BytesIO(self.data[start:end].tobytes()).read, wanted)
+            start = end
 
 
 class RawHasher:
@@ -266,6 +279,18 @@ def rebuild_columns(shapes: ShapeBook) -> tuple[str, ...]:
     return ("payload", "shape", *sorted({hole.column for shape in shapes.shapes for hole in shape.holes}))
 
 
+def as_in_schema(table: Any, names: Sequence[str]) -> Any:
+    """The named columns of a table in the types of SCHEMA. Only what differs is touched.
+
+    Every call into Arrow gives up the interpreter and waits for its turn again, which counts where this is done while
+    another thread is busy.
+    """
+    fields = [SCHEMA.field(name) for name in names]
+    columns = [table.column(name) for name in names]
+    same = [c if c.type == field.type else c.cast(field.type) for c, field in zip(columns, fields, strict=True)]
+    return pa.Table.from_arrays(same, schema=pa.schema(fields))
+
+
 def columns_of(table: Any) -> Columns:
     """The typed columns of a table read from a segment; a column that was not read is null throughout."""
     rows = table.num_rows
@@ -318,7 +343,9 @@ def _interleave(data: Any, ends: Ints, stored: Blobs, kept: Sequence[int]) -> np
 
 
 def _whole(column: Any) -> Any:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _numbers(column: Any) -> Any:
@@ -335,7 +362,8 @@ def _ints(table: Any, name: str) -> Ints:
     column = table.column(name) if name in table.column_names else None
     if column is None or column.null_count == table.num_rows:
         return np.full(table.num_rows, NULL, np.int64)
-    wide = _whole(column).cast(pa.int64())
+    whole = _whole(column)
+    wide = whole if pa.types.is_int64(whole.type) else whole.cast(pa.int64())
     return np.asarray(pc.fill_null(wide, NULL) if wide.null_count else wide)
 
 

@@ -8,6 +8,8 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from capture.tape import schema
 from capture.tape.errors import TapeDamaged, disk_error
 from capture.tape.layout import FILE_MODE
 from capture.tape.lines import Entry, Facts, FileMark, chain_after
-from capture.tape.schema import GROUP_ROWS, NUMBERS, SCHEMA, RawBatch, RawHasher
+from capture.tape.schema import GROUP_ROWS, NUMBERS, RUN_ROWS, SCHEMA, Blobs, RawBatch, RawHasher
 from core.columns import DECODER_VERSION
 from core.records import SCHEMA_VERSION, Record
 from core.shapes import ShapeBook
@@ -120,6 +122,29 @@ def _parquet_writer(sink: Any) -> Any:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RecordGroup:
+    """Some consecutive records as arrays: their numbers in the order of `schema.NUMBERS`, and their payloads."""
+
+    numbers: Sequence[Any]
+    payloads: Blobs
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the last one, -1 when there is none."""
+        return int(self.numbers[0][-1]) if len(self.numbers[0]) else -1
+
+    def runs(self) -> Iterator[Iterator[Record]]:
+        """The records, RUN_ROWS at a time, each made when it is asked for.
+
+        From one run to the next nothing here gives up the interpreter: a thread that waits for it asks for it only
+        after a while in which nobody did, and would else hardly get it.
+        """
+        for number, payloads in enumerate(self.payloads.runs(RUN_ROWS)):
+            rows = slice(number * RUN_ROWS, (number + 1) * RUN_ROWS)
+            yield map(Record, *[column[rows].tolist() for column in self.numbers], payloads)
+
+
 class SegmentFile:
     """An open segment. `facts` and `shapes` are what the file says of itself; `rebuild_columns` what payloads need."""
 
@@ -155,15 +180,14 @@ class SegmentFile:
 
     def _group(self, index: int, names: list[str]) -> Any:
         try:
-            table = self._file.read_row_group(index, columns=names)
-            return table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
+            return schema.as_in_schema(self._file.read_row_group(index, columns=names), names)
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             place = f"row group {index}"
             raise TapeDamaged(
                 f"{self.path}: {place} cannot be read ({_brief(error)}); restore it from a copy"
             ) from error
 
-    def payloads(self, table: Any) -> schema.Blobs:
+    def payloads(self, table: Any) -> Blobs:
         """The payloads of a table that holds at least `rebuild_columns`."""
         try:
             return schema.payloads(table, self.shapes)
@@ -177,11 +201,14 @@ class SegmentFile:
             hasher.update(table, self.payloads(table))
         return hasher.hexdigest()
 
+    def record_groups(self, from_seq: int = 0) -> Iterator["RecordGroup"]:
+        """Its records from that seq on, a row group at a time, read and rebuilt but not made into objects yet."""
+        for table in self.groups([*NUMBERS, *self.rebuild_columns], from_seq):
+            yield RecordGroup([table.column(name).to_numpy() for name in NUMBERS], self.payloads(table))
+
     def records(self, from_seq: int = 0) -> Iterator[Record]:
         """Its records from that seq on, as they were appended."""
-        for table in self.groups([*NUMBERS, *self.rebuild_columns], from_seq):
-            values = [table.column(name).to_pylist() for name in NUMBERS]
-            yield from map(Record, *values, self.payloads(table).split())
+        return chain.from_iterable(run for group in self.record_groups(from_seq) for run in group.runs())
 
     def batches(self) -> Iterator[RawBatch]:
         """Its raw content, a row group at a time: enough to write it again."""

@@ -144,6 +144,10 @@ def test_blobs_survive_arrow_whole_and_in_slices(values: list[bytes | None]) -> 
     again = Blobs.of_arrow(array)
     assert again.split() == [value or b"" for value in values]
     assert again.lengths().tolist() == [-1 if value is None else len(value) for value in values]
+    for rows in range(1, len(values) + 2):
+        runs = [list(run) for run in again.runs(rows)]
+        assert [text for run in runs for text in run] == again.split()
+        assert all(len(run) == rows for run in runs[:-1])
     for start in range(len(values)):
         assert Blobs.of_arrow(array.slice(start)).arrow().to_pylist() == values[start:]
     assert Blobs.of_arrow(pa.array(values, pa.large_binary())).arrow().to_pylist() == values

@@ -12,7 +12,7 @@ from sample_records import record_of, sample_records
 from capture.tape import segment
 from capture.tape.errors import DiskError, TapeDamaged
 from capture.tape.lines import Entry, Facts, chain_after
-from capture.tape.schema import GROUP_ROWS, SCHEMA, RawBatch, raw_sha256
+from capture.tape.schema import GROUP_ROWS, RUN_ROWS, SCHEMA, RawBatch, raw_sha256
 from core.records import Record
 
 AFTER = "00" * 32
@@ -37,6 +37,16 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert list(segment.open_segment(tmp_path, entry).records()) == records
     assert list(segment.open_segment(tmp_path, entry).records(200)) == records[150:]
     assert list(segment.open_unverified(path).records(350)) == []
+
+
+@pytest.mark.parametrize("count", [1, RUN_ROWS - 1, RUN_ROWS, RUN_ROWS + 1, 2 * RUN_ROWS])
+def test_a_group_gives_its_records_a_run_at_a_time(tmp_path: Path, count: int) -> None:
+    path, _, records = sealed(tmp_path, count)
+    (group,) = segment.open_unverified(path).record_groups()
+    runs = [list(run) for run in group.runs()]
+    assert [record for run in runs for record in run] == records
+    assert {len(run) for run in runs[:-1]} <= {RUN_ROWS}
+    assert group.last_seq == records[-1].seq
 
 
 def test_a_segment_says_what_it_holds(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from core.batch import decode_columns, render
 from core.columns import Columns, messages, text_list
 from core.compiled import INSTALLED
 from core.messages import decode
+from core.money import format_size
 from core.records import Kind
 from core.shapes import ShapeBook
 
@@ -79,6 +80,40 @@ def test_both_ways_agree_on_a_mixed_batch() -> None:
         payloads.insert(50 * at, other)
     columns = check(payloads)
     assert int((columns.shape > 0).sum()) >= 300
+
+
+def test_stamps_of_many_seconds_come_back() -> None:
+    stamps = [b"2000-01-01T00:00:00", b"2026-08-10T22:45:38", b"2026-12-31T23:59:59", b"2100-02-28T09:08:07"]
+    payloads = [delta(n).replace(b"2026-08-10T22:45:38", stamps[n // 3 % 4]) for n in range(60)]
+    payloads = [payload[: payload.index(b',"ts_ms"')] + b"}}" for payload in payloads]
+    assert (check(payloads).shape > 0).all()
+
+
+@given(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=40))
+@settings(deadline=None, max_examples=50)
+def test_numbers_of_every_width_come_back(sizes: list[int]) -> None:
+    text = b'"delta_fp":"%s"'
+    payloads = [delta(1).replace(text % b"-24.00", text % format_size(size).encode()) for size in sizes]
+    assert (check(payloads).shape > 0).all()
+
+
+@pytest.mark.skipif(not INSTALLED, reason="numba is not installed: nothing is compiled")
+def test_many_small_batches_are_rendered_by_the_compiled_scanner_like_a_large_one() -> None:
+    program = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(ROOT / "tests" / "core")!r}]
+import test_batch
+from core.batch import SCAN_ROWS, decode_columns, render
+from core.records import Kind
+from core.shapes import ShapeBook
+payloads, shapes = [test_batch.delta(n) for n in range(64)], ShapeBook()
+columns = decode_columns([Kind.FRAME] * 64, payloads, shapes)
+for n in range(SCAN_ROWS // 64):
+    assert "core.scan" not in sys.modules, n
+    assert render(shapes, columns)[0].tobytes() == b"".join(payloads)
+assert "core.scan" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 def test_records_that_are_no_text_frames_keep_their_payload_and_say_nothing() -> None:

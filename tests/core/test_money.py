@@ -12,6 +12,7 @@ from core.money import (
     MAX_MONEY,
     MAX_SIZE,
     PRICES,
+    SIZES,
     format_money,
     format_price,
     format_size,
@@ -174,7 +175,13 @@ def test_whole_numbers_beyond_the_limits_are_refused(convert: Callable[[int], in
 
 
 def test_remembered_sizes_are_bounded() -> None:
-    for size in range(40_000):
-        parse_size(format_size(size))
-    info = parse_size.cache_info()
-    assert info.currsize <= (info.maxsize or 0) < 40_000
+    for size in range(150_000):
+        assert SIZES[format_size(size)] == size
+        assert len(SIZES) <= 65_536
+
+
+def test_a_text_that_is_no_size_is_refused_by_the_table_too_and_not_remembered() -> None:
+    for text in ("", "1.001", "1_0.00", "+1.00", "\u0661.00", "01.00", f"{10**13}.01"):
+        with pytest.raises(ValueError, match="not a number of contracts"):
+            SIZES[text]
+        assert text not in SIZES

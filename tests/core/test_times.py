@@ -1,12 +1,13 @@
 """Times: stamps become Unix nanoseconds exactly or are refused."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.times import END_NS, FIRST_NS, SECOND_NS, days_from_civil, from_epoch, parse_rfc3339
+from core.times import _SECONDS, END_NS, FIRST_NS, SECOND_NS, days_from_civil, from_epoch, parse_rfc3339
 
 NOON = 1_795_435_200 * SECOND_NS  # 2026-11-23T12:00:00Z
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,6 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
         ("2026-11-23T12:00:00Z", NOON),
         ("2026-11-23T12:00:00.5Z", NOON + 500_000_000),
         ("2026-11-23T12:00:00.502Z", NOON + 502_000_000),
+        ("2026-11-23T12:00:00.5020Z", NOON + 502_000_000),
         ("2026-11-23T12:00:00.97871Z", NOON + 978_710_000),
         ("2026-11-23T12:00:00.000001Z", NOON + 1000),
         ("2026-11-23T12:00:00.123456789Z", NOON + 123_456_789),
@@ -39,6 +41,10 @@ def test_a_stamp_is_read_to_the_nanosecond(text: str, at_ns: int) -> None:
         "", "Z", "2026", "2026-11-23", "2026-11-23T12:00:00", "2026-11-23 12:00:00Z", "2026-11-23t12:00:00z",
         "2026-11-23T12:00Z", "2026-11-23T12:00:00.Z", "2026-11-23T12:00:00.1234567890Z", "2026-11-23T12:00:00,5Z",
         "2026-11-23T12:00:00.5", "2026-11-23T12:00:00.5z", "2026-11-23T12:00:00.-5Z", "2026-11-23T12:00:00.5Z ",
+        "2026-11-23T12:00:00.5\u066521Z", "2026-11-23T12:00:00.123\u0665Z", "2026-11-23T12:00:00.1234",
+        "2026-11-23T12:00:00.123", "2026-11-23T12:00:00.1+3Z", "2026-11-23T12:00:00.123Z4",
+        "2026-11-23T12:00:00.123 4Z",
+        "2026-02-30T00:00:00.123Z",
         "2026-11-23T12:00:00.\u0665Z", "\uff12026-11-23T12:00:00Z", "2026-11-23T12:00:00.1_0Z", "2026-11-23T12:00:00\n",
         "2026-11-23T12:00:00+24:00", "2026-11-23T12:00:00+05:60", "2026-11-23T12:00:00+0500", "2026-11-23T12:00:00+05",
         "2026-02-29T00:00:00Z", "2026-02-30T00:00:00.5Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
@@ -67,6 +73,26 @@ def test_a_stamp_means_what_the_standard_library_reads_in_it(naive: datetime, of
     assert parse_rfc3339(text) == expected
     if not offset_min:
         assert parse_rfc3339(text.replace("+00:00", "Z")) == expected
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(alphabet="0123456789_+ Z\u0661", max_size=11), st.sampled_from(["", "Z"]))
+def test_a_fraction_is_up_to_nine_plain_digits_whatever_was_read_before(fraction: str, end: str) -> None:
+    assert parse_rfc3339("2026-11-23T12:00:00.123Z") == NOON + 123_000_000
+    text = f"2026-11-23T12:00:00.{fraction}{end}"
+    if re.fullmatch(r"[0-9]{1,9}Z", fraction + end):
+        assert parse_rfc3339(text) == NOON + int((fraction + end)[:-1].ljust(9, "0"))
+    elif not re.fullmatch(r"[0-9]{1,9}[+][0-9]{2}:[0-9]{2}", fraction + end):
+        with pytest.raises(ValueError, match="no"):
+            parse_rfc3339(text)
+
+
+def test_remembered_seconds_are_bounded() -> None:
+    for minute in range(200):
+        for second in range(60):
+            at_ns = parse_rfc3339(f"2026-11-23T{12 + minute // 60}:{minute % 60:02d}:{second:02d}.000Z")
+            assert at_ns == NOON + (minute * 60 + second) * SECOND_NS
+            assert len(_SECONDS) <= 4096
 
 
 @settings(deadline=None, max_examples=200)
