@@ -176,6 +176,28 @@ class Engine:
             self._distrust(gaps, closing_too=kind in _STORED_GAPS)
         return Step(now_ns, None, None, gaps)
 
+    def fold(self, record: Record) -> Step | None:
+        """`step`; None where the record is a text frame that is the usual next one and changed a book."""
+        if record.kind != _TEXT:
+            return self.step(record)
+        message = decode(record.payload)
+        if type(message) is BookDelta and not message.unknown_fields and record.seq == self.next_seq:
+            state = self.store.states().get(message.market)
+            if state is not None:
+                memory, now_ns = self.memory, self.timeline.at(record)
+                done = memory.machine.step_delta(
+                    memory.m, state.at, record.connection, message.sid, message.seq, now_ns,
+                    1 if message.side is _YES else 2, message.price, message.delta, message.clock,
+                )  # fmt: skip
+                if done == DONE:
+                    self.next_seq += 1
+                    self.timeline.now_ns = now_ns
+                    plain = memory.plain
+                    plain[H_RECORDS] += 1
+                    plain[H_FRAMES] += 1
+                    return None
+        return self.step(record, message)
+
     def base_state(self, markets: Iterable[str] = ()) -> Any:
         """JSON-able state for the SESSION of a cut that begins after this record; of `markets` only, if any."""
         return base.to_json(base.Base(self.connections.save(), self.store.save()), markets)

@@ -3,6 +3,7 @@
 Knows tables and where in them the next record is. Must not know what a step does, nor when playing is to stop.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -52,6 +53,20 @@ class Bytes:
         if self._here is None:
             self._here = next(self._records, None)
         return None if self._here is None else (self._here, None)
+
+    def rest(self, last_seq: int) -> Iterator[Record]:
+        """All records up to a seq; each counts as stepped when the next one is asked for."""
+        if (fed := self.here()) is None or fed[0].seq > last_seq:
+            return
+        self._here = None
+        yield fed[0]
+        if fed[0].seq == last_seq:
+            return
+        for record in self._records:
+            if record.seq > last_seq:
+                self._here = record
+                return
+            yield record
 
     def stepped(self, engine: Engine, step: Step) -> None:  # noqa: ARG002  # as Feed has it
         """See Feed."""

@@ -79,6 +79,8 @@ class Player:
         Returns how many records were played. With both limits it stops at the one that comes first.
         """
         feed = self._set_out(until_ns, until_seq)
+        if isinstance(feed, Bytes) and until_ns is None:
+            return self._advance(feed, NEVER if until_seq is None else until_seq)
         if not isinstance(feed, ByColumns) or not self.engine.memory.is_compiled:
             return sum(1 for _ in self.play(until_ns, until_seq))
         from_seq, last_ns = self.position, NEVER if until_ns is None else until_ns
@@ -103,6 +105,24 @@ class Player:
             self._reached(record.seq + 1)
             yield record, step
         self.finished = True
+
+    def _advance(self, feed: Bytes, last_seq: int) -> int:
+        """`advance` by bytes, up to a seq."""
+        engine, spacing, from_seq = self.engine, self._spacing, self.position
+        try:
+            for record in feed.rest(last_seq):
+                step = engine.fold(record)
+                if step is not None:
+                    self._note(step)
+                if engine.next_seq % spacing == 0:
+                    self._reached(engine.next_seq)
+        except Exception:
+            self._reached(engine.next_seq)
+            self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
+            raise
+        self._reached(engine.next_seq)
+        self.finished = self.finished or self._here(feed) is None
+        return self.position - from_seq
 
     def stride(self, last_ns: int = NEVER, last_seq: int = NEVER) -> int:
         """Have the machine play on, up to an instant and a seq, both in it; why it stopped (see `core.machine`).
