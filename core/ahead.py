@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 
 from core.cells import H_TOLD, Memory
+from core.glance import Glance
+from core.runs import LOG_COLUMNS
 
 MOST_ROWS: Final = 65_536
 """Rows of a stretch, each of which wakes once at most: as many as a batch has."""
 
 _ROW, _KEY, _NOW, _BEST = range(4)  # columns of the log; after _BEST best yes bid, its size, best no bid, its size
-_COLUMNS: Final = 7
 
 
 class Ahead:
@@ -39,7 +40,7 @@ class Ahead:
         self._log: Any = None
         self._nows: Any = None
         self._kept = np.zeros(0, np.int64)
-        self._rows: tuple[Any, int, int] = (None, 0, 0)
+        self._rows: tuple[Any, int, int, Glance | None] = (None, 0, 0, None)
         self._now_ns = self.place = 0
         self.best: list[Any] = []
         self.is_ahead = False
@@ -61,16 +62,19 @@ class Ahead:
         """The row of the record that is being told of."""
         return int(self._log[self.place])
 
-    def run(self, cells: Any, stride: int, first: int, last: int) -> int:
-        """Step rows and note whom they wake; returns the first one not stepped. H_STOP says why it stopped."""
+    def run(self, cells: Any, stride: int, first: int, last: int, glance: Glance | None = None) -> int:
+        """Step rows and note whom they wake, those that a glance says no to left out; returns the first not stepped.
+
+        H_STOP says why it stopped.
+        """
         if self._log is None:
-            self._log = np.zeros(_COLUMNS * MOST_ROWS, np.int64)
-            views = [memoryview(self._log[n * MOST_ROWS : (n + 1) * MOST_ROWS]) for n in range(_COLUMNS)]
+            self._log = np.zeros(LOG_COLUMNS * MOST_ROWS, np.int64)
+            views = [memoryview(self._log[n * MOST_ROWS : (n + 1) * MOST_ROWS]) for n in range(LOG_COLUMNS)]
             self._nows, self.best = views[_NOW], views[_BEST:]
         memory = self._memory
         self._keep()
-        self._rows = cells, stride, first
-        stopped: int = memory.machine.run_ahead(memory.m, cells, stride, first, last, self._log)
+        self._rows = cells, stride, first, glance
+        stopped = self._step(last)
         told = memory.plain[H_TOLD]
         self.keys = self._log[_KEY * MOST_ROWS : _KEY * MOST_ROWS + told].tolist()
         if told:
@@ -87,8 +91,7 @@ class Ahead:
         memory = self._memory
         memory.m[len(self._kept) : memory.end] = 0  # never handed out, so to be found empty
         memory.m[: len(self._kept)] = self._kept
-        cells, stride, first = self._rows
-        memory.machine.run_ahead(memory.m, cells, stride, first, row + 1, self._log)
+        self._step(row + 1)
         self._arrived(row, now_ns)
 
     def finish(self) -> None:
@@ -96,6 +99,16 @@ class Ahead:
         self.is_ahead = False
         self.told = None
         self._memory.open()
+
+    def _step(self, last: int) -> int:
+        memory = self._memory
+        machine, (cells, stride, first, glance) = memory.machine, self._rows
+        if glance is None:
+            stopped: int = machine.run_ahead(memory.m, cells, stride, first, last, self._log)
+            return stopped
+        numbers = glance.compiled, glance.place, glance.shared, glance.mine
+        stopped = machine.run_glancing(memory.m, cells, stride, first, last, self._log, *numbers)
+        return stopped
 
     def _keep(self) -> None:
         used = self._memory.end

@@ -83,7 +83,8 @@ M_TOLD = 27  # four cells: best bid and its size, best no bid and its size, as s
 M_WAKES = 31  # what of this market wakes strategies
 M_TICKER = 32  # 15 cells, see below
 M_ID = 47  # code of the ticker's market_id in the rows at hand, -1 = another
-MARKET_CELLS: Final = 48
+M_GLANCE = 48  # numbers that a strategy's glance keeps of it
+MARKET_CELLS: Final = 52
 
 # A ticker, from M_TICKER on.
 T_HAS, T_SID, T_SEQ, T_SENDING_MS, T_EXCHANGE_NS, T_VALUES = range(6)  # T_HAS 2 = it holds what the cells do not

@@ -14,6 +14,24 @@ INSTALLED: Final = importlib.util.find_spec("numba") is not None
 
 
 @cache
+def compile_here(function: Callable[..., Any], samples: Callable[[], tuple[Any, ...]]) -> tuple[Any, str]:
+    """`function` compiled, once in a process, and called with `samples()` to see that it can be.
+
+    With why not: "" where it was compiled; else the first is None.
+    """
+    if not INSTALLED:
+        return None, "numba is not installed"
+    numba = importlib.import_module("numba")
+    try:
+        made = numba.njit(nogil=True)(function)
+        made(*samples())
+    except Exception as error:  # of many kinds, all of them about what the function does
+        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return None, f"{type(error).__name__}: {' '.join(said[-3:] if len(said) > 3 else said)}"[:300]
+    return made, ""
+
+
+@cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` compiled (no GIL held, cached on disk) when numba is installed, else itself."""
     if not INSTALLED:

@@ -29,6 +29,7 @@ from core.dice import Dice
 from core.engine import Engine, Step
 from core.fetched import read as read_answer
 from core.gaps import MUTE, SEQUENCE, STALL, Gap
+from core.glance import Glance
 from core.health import Health
 from core.inquiry import News
 from core.lookout import BEATS, Lookout
@@ -64,11 +65,15 @@ class Host:
         self._run = run
         self._raises = raises
         self._ahead = Ahead(engine.memory, self._arrived)
+        self._seats = Seats(run, raises, self._failed)
         self._seq = 0  # of row 0 of what the machine steps ahead
         self._begin(RunTerms(), "", 0)
 
     def _begin(self, terms: RunTerms, nonce: str, seed: int) -> None:
         store = self.engine.store
+        for seat in self._seats.seats:
+            if seat.glance is not None:
+                seat.glance.release()
         self.terms = terms
         now_ns = self._ahead.now_ns = self.engine.now_ns
         self.order_life_ns = terms.order_life_s * SECOND_NS
@@ -81,7 +86,10 @@ class Host:
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._ask, account, Dice(seed * 1_000_003 + number))
-            self._seats.add(Seat(number, spec.name, self._load(spec), ctx))
+            seat = Seat(number, spec.name, self._load(spec), ctx)
+            if seat.strategy.glance is not None:
+                seat.glance = Glance(self.engine.memory, seat.strategy.glance, seat.strategy.numbers)
+            self._seats.add(seat)
         self.due_is_stale = False
 
     @property
@@ -185,7 +193,7 @@ class Host:
         not stepped, and what the one before it led to. H_STOP says why it stopped, UNDONE and DUE being next.
         """
         self._seq = seq
-        stopped = self._ahead.run(*rows)
+        stopped = self._ahead.run(*rows, self.wakes.glance)
         if self.wakes.tell_ahead(message_at):
             return stopped, Reaction()
         return self._ahead.row + 1, self._tended()

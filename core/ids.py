@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.cells import H_SEEN, NULL, Memory
-from core.machine import MAX_TRADE_IDS, SEEN_CELLS
+from core.trade_ids import MAX_TRADE_IDS, SEEN_CELLS
 
 ODD: Final = NULL
 """The first half of an id that is no UUID; the second is its number."""

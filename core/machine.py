@@ -1,8 +1,8 @@
-"""The machine that steps the four messages which make up a tape: is it the next one, what does it change, who is woken.
+"""Steps of the four messages that make up a tape: is it the next one, and what does it change.
 
 Knows numbering, books, trades, tickers, all as cells. Functions like those of `core.levels`: the same run live, by bytes
 and by columns, as they stand or compiled. `step_...` does the whole step of one message, or nothing at all where
-anything about it is out of the ordinary (UNUSUAL): then `core.engine` takes the long way. `run` steps many.
+anything about it is out of the ordinary (UNUSUAL): then `core.engine` takes the long way.
 """
 
 from typing import Any, Final
@@ -10,20 +10,12 @@ from typing import Any, Final
 from core.cells import (
     C_HEARD,
     C_OPEN,
-    H_AT,
     H_DELTAS,
-    H_DUE,
     H_FILTERED,
-    H_FRAMES,
-    H_IS_WATCHED,
-    H_NOW,
     H_OPEN_GAPS,
-    H_RECORDS,
     H_SEEN,
     H_SNAPSHOTS,
-    H_STOP,
     H_TICKERS,
-    H_TOLD,
     H_TRADES,
     M_BOOK_SUB,
     M_CONNECTION,
@@ -36,12 +28,10 @@ from core.cells import (
     M_SID,
     M_TICKER,
     M_TICKER_SUB,
-    M_TOLD,
     M_TRADE_SUB,
     M_TRADED,
     M_TRADES,
     M_TRUSTED,
-    M_WAKES,
     M_YES,
     NO_BID,
     NULL,
@@ -61,37 +51,13 @@ from core.cells import (
     T_VALUES,
     TICKER_VALUES,
     TRADE_CELLS,
-    WAKE_BOOK,
-    WAKE_TICKER,
-    WAKE_TOP,
-    WAKE_TRADE,
 )
 from core.copies import inner
 from core.levels import (
-    DOLLAR as DOLLAR,
-)
-from core.levels import (
-    DONE as DONE,
-)
-from core.levels import (
-    MAX_SIZE as MAX_SIZE,
-)
-from core.levels import (
-    NO_ROOM as NO_ROOM,
-)
-from core.levels import (
-    PASSED as PASSED,
-)
-from core.levels import (
-    TOO_HIGH as TOO_HIGH,
-)
-from core.levels import (
-    TOO_LOW as TOO_LOW,
-)
-from core.levels import (
-    UNUSUAL as UNUSUAL,
-)
-from core.levels import (
+    DOLLAR,
+    DONE,
+    MAX_SIZE,
+    UNUSUAL,
     append,
     apply_delta,
     apply_snapshot,
@@ -99,35 +65,10 @@ from core.levels import (
     note,
     size_at,
 )
-from core.levels import (
-    change as change,
-)
-from core.levels import (
-    clear as clear,
-)
-from core.levels import (
-    highest as highest,
-)
+from core.trade_ids import see, seen_cell
 
 STALL_NS: Final = 25_000_000_000
 MAX_TOTAL: Final = 2**63 - 1
-MAX_TRADE_IDS: Final = 16_384
-_SLOTS: Final = 32_768
-SEEN_CELLS: Final = 2 + 2 * MAX_TRADE_IDS + _SLOTS
-"""Of remembered trade ids: which is the oldest, how many there are, the ids as a ring, a hash table of their places."""
-
-# Columns of rows: one stretch after the other. O_MARKET: index of the element that holds the market's offset, 0 = none
-# known. O_MORE: index of the element where what the columns do not say begins.
-O_WHAT, O_NOW, O_CONNECTION, O_MARKET, O_SID, O_SEQ, O_SIDE, O_PRICE, O_SIZE, O_CLOCK, O_MORE = range(11)
-ROW_COLUMNS: Final = 11
-
-# What a row is. OTHER is for Python, QUIET changes nothing but counts.
-OTHER, QUIET, DELTA, TRADE, TICKER, SNAPSHOT = range(6)
-
-# Why `run` stopped: no row left; a row is not stepped; a row was stepped and somebody is to be told.
-END, UNDONE, BOOK_WOKE, TOP_WOKE, TRADE_WOKE, TICKER_WOKE, DUE = range(7)
-WHYS: Final = 8
-"""A market's place times this, and why, make one number."""
 
 
 @inner
@@ -259,176 +200,3 @@ def apply_ticker(m: Any, at: int, sid: int, seq: int, now: int, source: Any, mor
         yes_best = NO_BID if bid == NULL or bid == 0 else bid
         no_best = NO_BID if ask == NULL or ask == DOLLAR else DOLLAR - ask
         note(m, at, now, yes_best, no_best)
-
-
-@inner
-def seen_cell(m: Any, high: int, low: int) -> int:
-    """The cell of the hash table that names an id's place, or (holding 0) would."""
-    ids = m[H_SEEN] + 2
-    table = ids + 2 * MAX_TRADE_IDS
-    slot = (low ^ (high >> 11)) & (_SLOTS - 1)
-    while m[table + slot] != 0:
-        cell = ids + 2 * (m[table + slot] - 1)
-        if m[cell] == high and m[cell + 1] == low:
-            break
-        slot = (slot + 1) & (_SLOTS - 1)
-    return table + slot  # type: ignore[no-any-return]  # a cell
-
-
-@inner
-def forget(m: Any, high: int, low: int) -> None:
-    """Take an id out of the hash table; what lies behind it moves up."""
-    ids = m[H_SEEN] + 2
-    table = ids + 2 * MAX_TRADE_IDS
-    hole = seen_cell(m, high, low) - table
-    slot = hole
-    while True:
-        slot = (slot + 1) & (_SLOTS - 1)
-        place = m[table + slot]
-        if place == 0:
-            break
-        cell = ids + 2 * (place - 1)
-        home = (m[cell + 1] ^ (m[cell] >> 11)) & (_SLOTS - 1)
-        if ((slot - home) & (_SLOTS - 1)) >= ((slot - hole) & (_SLOTS - 1)):
-            m[table + hole] = place
-            hole = slot
-    m[table + hole] = 0
-
-
-@inner
-def see(m: Any, high: int, low: int) -> None:
-    """Remember an id that is not remembered; the oldest is forgotten when there are too many."""
-    seen = m[H_SEEN]
-    ids = seen + 2
-    first = m[seen]
-    if m[seen + 1] == MAX_TRADE_IDS:
-        forget(m, m[ids + 2 * first], m[ids + 2 * first + 1])
-        first = first + 1 if first + 1 < MAX_TRADE_IDS else 0
-        m[seen] = first
-        m[seen + 1] -= 1
-    place = first + m[seen + 1]
-    if place >= MAX_TRADE_IDS:
-        place -= MAX_TRADE_IDS
-    m[seen + 1] += 1
-    m[ids + 2 * place] = high
-    m[ids + 2 * place + 1] = low
-    m[seen_cell(m, high, low)] = place + 1
-
-
-@inner
-def top_moved(m: Any, at: int) -> bool:
-    """Whether a best price or its size is another than strategies were last told; they are taken to be told now."""
-    told = at + M_TOLD
-    moved = False
-    for index in range(2):
-        side = at + M_YES + 2 * index
-        best = m[side + 1]
-        size = 0 if best == NO_BID else size_at(m, side, best)
-        if m[told + 2 * index] != best or m[told + 2 * index + 1] != size:
-            m[told + 2 * index] = best
-            m[told + 2 * index + 1] = size
-            moved = True
-    return moved
-
-
-@inner
-def step_row(m: Any, rows: Any, stride: int, row: int, at: int) -> int:
-    """One row that is one of the four messages, of a market that is known."""
-    what = rows[row]
-    now = rows[O_NOW * stride + row]
-    number = rows[O_CONNECTION * stride + row]
-    sid = rows[O_SID * stride + row]
-    seq = rows[O_SEQ * stride + row]
-    if what == DELTA:
-        side = rows[O_SIDE * stride + row]
-        price = rows[O_PRICE * stride + row]
-        size = rows[O_SIZE * stride + row]
-        return step_delta(m, at, number, sid, seq, now, side, price, size, rows[O_CLOCK * stride + row])  # one call
-    more = rows[O_MORE * stride + row]
-    if what == TRADE:
-        return step_trade(m, at, number, sid, seq, now, rows, more)
-    if what == TICKER:
-        return step_ticker(m, at, number, sid, seq, now, rows, more)
-    return step_snapshot(m, at, number, sid, seq, now, rows[O_CLOCK * stride + row], rows, more)
-
-
-@inner
-def woken(m: Any, at: int, what: int) -> int:
-    """Whom a row that was stepped wakes, END = nobody."""
-    wakes = m[at + M_WAKES]
-    if what == TRADE:
-        return TRADE_WOKE if wakes & WAKE_TRADE else END
-    if what == TICKER:
-        return TICKER_WOKE if wakes & WAKE_TICKER else END
-    if top_moved(m, at) and wakes & (WAKE_TOP | WAKE_BOOK):
-        return TOP_WOKE
-    return BOOK_WOKE if wakes & WAKE_BOOK else END
-
-
-@inner
-def step_any(m: Any, rows: Any, stride: int, row: int) -> bool:
-    """One row, whatever it is; False when it is for Python, and then nothing is done. m[H_AT]: at which market."""
-    what = rows[row]
-    if what == OTHER or (what == QUIET and m[H_IS_WATCHED]):
-        return False
-    if what != QUIET:
-        at = rows[rows[O_MARKET * stride + row]]
-        if at == 0 or step_row(m, rows, stride, row, at) != DONE:
-            return False
-        m[H_FRAMES] += 1
-        m[H_AT] = at
-    m[H_RECORDS] += 1
-    m[H_NOW] = rows[O_NOW * stride + row]
-    return True
-
-
-@inner
-def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
-    """Step rows until one is for Python or wakes somebody; returns the first row not stepped. m[H_STOP] says why it
-    stopped, m[H_AT] at which market."""
-    for row in range(first, last):
-        if not step_any(m, rows, stride, row):
-            m[H_STOP] = UNDONE
-            return row
-        why = woken(m, m[H_AT], rows[row]) if m[H_IS_WATCHED] else END
-        if why == END and m[H_NOW] >= m[H_DUE]:
-            why = DUE
-        if why != END:
-            m[H_STOP] = why
-            return row + 1
-    m[H_STOP] = END
-    return last
-
-
-@inner
-def run_ahead(m: Any, rows: Any, stride: int, first: int, last: int, log: Any) -> int:
-    """Step rows until one is for Python or due, and note in the log whom they wake; returns the first row not stepped.
-
-    log: seven columns, one after the other. m[H_STOP]: END, UNDONE or DUE; m[H_TOLD]: how many wakes there are.
-    """
-    room = len(log) // 7
-    told = 0
-    m[H_STOP] = END
-    stopped = last
-    for row in range(first, last):
-        if rows[O_NOW * stride + row] >= m[H_DUE] or told == room:
-            m[H_STOP] = DUE
-            stopped = row
-            break
-        if not step_any(m, rows, stride, row):
-            m[H_STOP] = UNDONE
-            stopped = row
-            break
-        why = woken(m, m[H_AT], rows[row])
-        if why != END:
-            at = m[H_AT]
-            log[told] = row
-            log[room + told] = at * WHYS + why
-            log[2 * room + told] = m[H_NOW]
-            for index in range(2):
-                side = at + M_YES + 2 * index
-                log[(3 + 2 * index) * room + told] = m[side + 1]
-                log[(4 + 2 * index) * room + told] = 0 if m[side + 1] == NO_BID else size_at(m, side, m[side + 1])
-            told += 1
-    m[H_TOLD] = told
-    return stopped

@@ -12,7 +12,9 @@ import numpy.typing as npt
 from core.cells import M_ID, NULL
 from core.columns import Columns
 from core.ids import ODD, all_halves
-from core.machine import (
+from core.market import TICKER_VALUES, MarketState
+from core.records import Kind
+from core.runs import (
     DELTA,
     O_CLOCK,
     O_CONNECTION,
@@ -31,8 +33,6 @@ from core.machine import (
     TICKER,
     TRADE,
 )
-from core.market import TICKER_VALUES, MarketState
-from core.records import Kind
 from core.timeline import Timeline
 
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from core.cells import WAKE_BOOK, WAKE_TICKER, WAKE_TOP, WAKE_TRADE
 from core.context import Context
+from core.glance import Glance
 from core.records import Fault
 from core.strategy import TOP, Strategy
 from core.window import Window
@@ -42,6 +43,7 @@ class Seat:
     hooks: dict[str, Callable[..., None]] = field(default_factory=dict)
     wanted: frozenset[str] | None = None
     named: tuple[str, ...] | None = None
+    glance: Glance | None = None
 
     def wants(self, market: str) -> bool:
         """Whether its hooks are to be called about a market."""
@@ -136,7 +138,8 @@ class Seats:
         """Tell of a book to those who want to hear of that much."""
         for seat in self.seats:
             hook = seat.hooks.get("on_book")
-            if hook is not None and (top_moved or seat.strategy.book_wakes != TOP) and seat.wants(market):
+            is_told = hook is not None and (top_moved or seat.strategy.book_wakes != TOP) and seat.wants(market)
+            if is_told and self.looks(seat, window):
                 self.invoke(seat, "on_book", self.bound(seat, "on_book"), window)
 
     def tell(self, hook: str, *arguments: Any, but: Seat | None = None, market: str = "") -> None:
@@ -149,6 +152,16 @@ class Seats:
         """Call a hook, if the strategy has it; whatever it raises ends its strategy and nobody else's."""
         if seat is not None and hook in seat.hooks and not seat.failed:
             self.invoke(seat, hook, self.bound(seat, hook), *arguments)
+
+    def looks(self, seat: Seat, window: Window) -> bool:
+        """Whether a strategy's glance, if it has one, says that it is to hear of a change of a book."""
+        if seat.glance is None:
+            return True
+        try:
+            return seat.glance.look(window)
+        except Exception as error:
+            self.end(seat, "glance", error)
+            return False
 
     def bound(self, seat: Seat, name: str) -> Callable[..., None]:
         """A hook of a seat as it is to be called."""

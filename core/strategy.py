@@ -6,7 +6,7 @@ a thread of its own: the context has the time and dice, so that what ran live is
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -32,11 +32,16 @@ class Strategy:
     """Base of strategies. Every hook gets the context first; none has to be overridden.
 
     Params: the class of its parameters. book_wakes: TOP calls on_book when a best price or its size has changed, EVERY
-    at every change of the book. A hook that raises ends the strategy for this session: its orders are cancelled.
+    at every change of the book. glance: a static method of plain arithmetic, glance(ours, mine, now_ns, bid, bid_size,
+    ask, ask_size), that is asked first: on_book is called only where it says True. ours, mine: integers that it keeps,
+    for the strategy and for the market; numbers: how many of each. A price of -1: nobody bids, nobody offers. In a
+    replay it is compiled where it can be, so it must do nothing that integers cannot. A hook that raises ends the strategy for this session: its orders are cancelled.
     """
 
     Params: ClassVar[type[msgspec.Struct]] = Params
     book_wakes: ClassVar[str] = TOP
+    glance: ClassVar[Callable[..., bool] | None] = None
+    numbers: ClassVar[tuple[int, int]] = (0, 0)
 
     def __init__(self, params: Any) -> None:
         """params: an instance of `Params`."""

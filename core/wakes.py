@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 from core.ahead import Ahead
 from core.cells import H_IS_WATCHED, M_TOLD, M_WAKES, UNTOLD
 from core.engine import Engine
-from core.machine import BOOK_WOKE, TICKER_WOKE, TOP_WOKE, TRADE_WOKE, WHYS
+from core.glance import Glance
+from core.runs import BOOK_WOKE, TICKER_WOKE, TOP_WOKE, TRADE_WOKE, WHYS
 from core.seats import Seat, Seats
 from core.strategy import TOP
 from core.window import Window
@@ -48,6 +49,13 @@ class Wakes:
             window = self._windows[market] = Window(market, state, self._ahead)
         return window
 
+    @property
+    def glance(self) -> Glance | None:
+        """The glance that the machine can have by itself: compiled, and of the only strategy there is."""
+        seats = self._seats.seats
+        glance = seats[0].glance if len(seats) == 1 else None
+        return glance if glance is not None and glance.compiled is not None else None
+
     def watch(self, message: Any) -> None:
         """Have the machine stop where strategies want to hear of what it steps, after Python has stepped a record."""
         memory, store = self._engine.memory, self._engine.store
@@ -58,20 +66,29 @@ class Wakes:
             return
         state = store.states().get(getattr(message, "market", ""))
         if state is not None:
+            self._admit(state.at)
             memory.plain[state.at + M_WAKES] = self._seats.wakes(state.market)
 
     def set_all(self) -> None:
         """Strategies want to hear of other markets than before."""
         self._calls.clear()
-        plain = self._engine.memory.plain
+        memory = self._engine.memory
         for state in self._engine.store.states().values():
-            plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+            self._admit(state.at)
+            memory.plain[state.at + M_WAKES] = self._seats.wakes(state.market)
+
+    def _admit(self, at: int) -> None:
+        for seat in self._seats.seats:
+            if seat.glance is not None:
+                seat.glance.admit(at)
 
     def tell(self, why: int, at: int, message: Any) -> None:
         """Tell of a record that the machine stepped. why, at: as it says; message: of a trade."""
         window, calls = self._of(at * WHYS + why)
         arguments = (window, message) if why == TRADE_WOKE else (window,)
         for seat, hook in calls:
+            if why in (BOOK_WOKE, TOP_WOKE) and not self._seats.looks(seat, window):
+                continue
             self._seats.invoke(seat, _HOOKS[why], hook, *arguments)
 
     def tell_ahead(self, message_at: Callable[[int], Any]) -> bool:
@@ -94,12 +111,15 @@ class Wakes:
     def _tell_all(self, message_at: Callable[[int], Any]) -> bool:
         ahead, known, seats = self._ahead, self._calls, self._seats
         are_choosy = seats.are_choosy
+        glances = self.glance is None and any(seat.glance is not None for seat in seats.seats)
         self.is_disturbed = False
         for place, key in enumerate(ahead.keys):
             window, calls = known.get(key) or self._of(key)
             ahead.place = place
             ahead.told = window
             for seat, hook in calls:
+                if glances and key % WHYS in (BOOK_WOKE, TOP_WOKE) and not seats.looks(seat, window):
+                    continue
                 try:
                     if key % WHYS == TRADE_WOKE:
                         hook(seat.ctx, window, message_at(ahead.row))

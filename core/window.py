@@ -124,6 +124,11 @@ class Window:
         return 0 if self.state is None else self.state.heard_ns
 
     @property
+    def now_ns(self) -> int:
+        """The tape's time."""
+        return self._sight.now_ns
+
+    @property
     def age_ns(self) -> int:
         """How long ago that was; of a market nothing is known of, how long time has run."""
         return self._sight.now_ns - self.heard_ns

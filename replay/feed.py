@@ -14,10 +14,10 @@ from capture.tape.schema import SCHEMA, Blobs, columns_of
 from core.cells import H_STOP, NEVER
 from core.columns import Columns, Messages
 from core.engine import Engine, Step
-from core.machine import END
 from core.messages import Malformed, Message
 from core.records import Kind, Record
 from core.rows import Rows
+from core.runs import END
 
 COLUMNS: Final = tuple(name for name in SCHEMA.names if name != "source")
 """What the column path reads: everything but an import's own spelling of its lines."""

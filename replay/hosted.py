@@ -21,8 +21,8 @@ from core.cells import H_DUE, H_NOW, H_STOP, NEVER
 from core.decider import Reaction
 from core.engine import Step
 from core.host import Host
-from core.machine import DUE, END, TRADE_WOKE, UNDONE
 from core.records import Control, Kind, Record, decode_session, encode_payload
+from core.runs import DUE, END, TRADE_WOKE, UNDONE
 from core.seats import Run, directly
 from core.state import DecisionDigest
 from core.strategy import Strategy

@@ -17,9 +17,9 @@ from core.batch import SCAN_ROWS
 from core.cells import NEVER
 from core.copies import machine
 from core.engine import Engine, Step
-from core.machine import END
 from core.messages import Malformed, Message, decode
 from core.records import Kind, Record
+from core.runs import END
 from core.store import MarketStateStore
 from replay.feed import ByColumns, Bytes, Fed, Feed
 

@@ -24,7 +24,8 @@ from core.messages import (
     UserOrder,
 )
 from core.money import MAX_SIZE
-from core.machine import MAX_TOTAL, MAX_TRADE_IDS
+from core.machine import MAX_TOTAL
+from core.trade_ids import MAX_TRADE_IDS
 from core.store import Change, ChangeKind, MarketStateStore, Rejected
 from core.views import MarketView, PricePoint
 

@@ -1,0 +1,76 @@
+"""A strategy's glance: plain arithmetic on a market's best prices that decides whether its on_book is called at all.
+
+It is run by the machine, compiled, where it can be, and from Python where it cannot; what it keeps is in cells, so that
+it is the same either way. Must not know who is told of what.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from core.cells import M_GLANCE, Memory
+from core.compiled import compile_here
+from core.window import Window
+
+MAX_NUMBERS: Final = 1_024
+"""Numbers of a glance, and as many for each market: 8 KB a market."""
+
+
+class Glance:
+    """The glance of one strategy. place: where its numbers are; shared, mine: how many, and how many for each market.
+
+    compiled: what the machine takes, None = it cannot be compiled (why: the reason) or there is no numba.
+    """
+
+    __slots__ = ("_blocks", "_function", "_memory", "compiled", "mine", "place", "shared", "why")
+
+    def __init__(self, memory: Memory, function: Callable[..., bool], numbers: tuple[int, int]) -> None:
+        """numbers: how many the strategy has, and how many for each market. Raises ValueError when there are too many."""
+        if not all(0 <= count <= MAX_NUMBERS for count in numbers):
+            raise ValueError(f"a glance has {numbers} numbers, the most is {MAX_NUMBERS} of either")
+        self._memory = memory
+        self._function = function
+        self.shared, self.mine = numbers
+        self.place = memory.take(max(self.shared, 1))
+        self._blocks: list[int] = []
+        self.compiled: Any = None
+        self.why = "numba is not installed"
+        if memory.is_compiled:
+            self.compiled, self.why = compile_here(function, _samples)
+
+    def look(self, window: Window) -> bool:
+        """Whether on_book is to be called of this market now."""
+        memory, state = self._memory, window.state
+        assert state is not None, f"{window.market} has a book"
+        own = self.admit(state.at)
+        ours, mine = memoryview(memory.plain)[self.place :][: self.shared], memoryview(memory.plain)[own:][: self.mine]
+        bid, ask = window.bid, window.ask
+        prices = (-1 if bid is None else bid, window.bid_size, -1 if ask is None else ask, window.ask_size)
+        return bool(self._function(ours, mine, window.now_ns, *prices))
+
+    def admit(self, at: int) -> int:
+        """Have room for the numbers of the market that lies there; where they are."""
+        memory = self._memory
+        own = memory.plain[at + M_GLANCE]
+        if not own and self.mine:
+            own = memory.take(self.mine)
+            memory.plain[at + M_GLANCE] = own
+            self._blocks.append(own)
+        return own
+
+    def numbers(self) -> tuple[int, ...]:
+        """What the strategy keeps, markets apart."""
+        return tuple(self._memory.plain[self.place : self.place + self.shared])
+
+    def release(self) -> None:
+        """Give everything back; it must not be used afterwards."""
+        self._memory.give_back(self.place, max(self.shared, 1))
+        for block in self._blocks:
+            self._memory.give_back(block, self.mine)
+        self._blocks.clear()
+
+
+def _samples() -> tuple[Any, ...]:
+    """What a glance is given, of nothing."""
+    return np.zeros(MAX_NUMBERS, np.int64), np.zeros(MAX_NUMBERS, np.int64), 0, -1, 0, -1, 0

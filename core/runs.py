@@ -1,0 +1,208 @@
+"""Many records at once: the machine goes through rows (`core.rows`) until one is for Python or somebody is to be told.
+
+Functions like those of `core.levels`: they run as they stand or compiled.
+"""
+
+from typing import Any, Final
+
+from core.cells import (
+    H_AT,
+    H_DUE,
+    H_FRAMES,
+    H_IS_WATCHED,
+    H_NOW,
+    H_RECORDS,
+    H_STOP,
+    H_TOLD,
+    M_GLANCE,
+    M_NO,
+    M_TOLD,
+    M_WAKES,
+    M_YES,
+    NO_BID,
+    WAKE_BOOK,
+    WAKE_TICKER,
+    WAKE_TOP,
+    WAKE_TRADE,
+)
+from core.copies import inner
+from core.levels import DOLLAR, DONE, size_at
+from core.machine import step_delta, step_snapshot, step_ticker, step_trade
+
+# Columns of rows: one stretch after the other. O_MARKET: index of the element that holds the market's offset, 0 = none
+# known. O_MORE: index of the element where what the columns do not say begins.
+O_WHAT, O_NOW, O_CONNECTION, O_MARKET, O_SID, O_SEQ, O_SIDE, O_PRICE, O_SIZE, O_CLOCK, O_MORE = range(11)
+ROW_COLUMNS: Final = 11
+
+# What a row is. OTHER is for Python, QUIET changes nothing but counts.
+OTHER, QUIET, DELTA, TRADE, TICKER, SNAPSHOT = range(6)
+
+# Why `run` stopped: no row left; a row is not stepped; a row was stepped and somebody is to be told.
+END, UNDONE, BOOK_WOKE, TOP_WOKE, TRADE_WOKE, TICKER_WOKE, DUE = range(7)
+LOG_COLUMNS: Final = 7
+"""Of a noted wake: row, market and why, now_ns, best yes bid, its size, best no bid, its size."""
+
+WHYS: Final = 8
+"""A market's place times this, and why, make one number."""
+
+
+@inner
+def top_moved(m: Any, at: int) -> bool:
+    """Whether a best price or its size is another than strategies were last told; they are taken to be told now."""
+    told = at + M_TOLD
+    moved = False
+    for index in range(2):
+        side = at + M_YES + 2 * index
+        best = m[side + 1]
+        size = 0 if best == NO_BID else size_at(m, side, best)
+        if m[told + 2 * index] != best or m[told + 2 * index + 1] != size:
+            m[told + 2 * index] = best
+            m[told + 2 * index + 1] = size
+            moved = True
+    return moved
+
+
+@inner
+def step_row(m: Any, rows: Any, stride: int, row: int, at: int) -> int:
+    """One row that is one of the four messages, of a market that is known."""
+    what = rows[row]
+    now = rows[O_NOW * stride + row]
+    number = rows[O_CONNECTION * stride + row]
+    sid = rows[O_SID * stride + row]
+    seq = rows[O_SEQ * stride + row]
+    if what == DELTA:
+        side = rows[O_SIDE * stride + row]
+        price = rows[O_PRICE * stride + row]
+        size = rows[O_SIZE * stride + row]
+        return step_delta(m, at, number, sid, seq, now, side, price, size, rows[O_CLOCK * stride + row])  # one call
+    more = rows[O_MORE * stride + row]
+    if what == TRADE:
+        return step_trade(m, at, number, sid, seq, now, rows, more)
+    if what == TICKER:
+        return step_ticker(m, at, number, sid, seq, now, rows, more)
+    return step_snapshot(m, at, number, sid, seq, now, rows[O_CLOCK * stride + row], rows, more)
+
+
+@inner
+def woken(m: Any, at: int, what: int) -> int:
+    """Whom a row that was stepped wakes, END = nobody."""
+    wakes = m[at + M_WAKES]
+    if what == TRADE:
+        return TRADE_WOKE if wakes & WAKE_TRADE else END
+    if what == TICKER:
+        return TICKER_WOKE if wakes & WAKE_TICKER else END
+    if top_moved(m, at) and wakes & (WAKE_TOP | WAKE_BOOK):
+        return TOP_WOKE
+    return BOOK_WOKE if wakes & WAKE_BOOK else END
+
+
+@inner
+def step_any(m: Any, rows: Any, stride: int, row: int) -> bool:
+    """One row, whatever it is; False when it is for Python, and then nothing is done. m[H_AT]: at which market."""
+    what = rows[row]
+    if what == OTHER or (what == QUIET and m[H_IS_WATCHED]):
+        return False
+    if what != QUIET:
+        at = rows[rows[O_MARKET * stride + row]]
+        if at == 0 or step_row(m, rows, stride, row, at) != DONE:
+            return False
+        m[H_FRAMES] += 1
+        m[H_AT] = at
+    m[H_RECORDS] += 1
+    m[H_NOW] = rows[O_NOW * stride + row]
+    return True
+
+
+@inner
+def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
+    """Step rows until one is for Python or wakes somebody; returns the first row not stepped. m[H_STOP] says why it
+    stopped, m[H_AT] at which market."""
+    for row in range(first, last):
+        if not step_any(m, rows, stride, row):
+            m[H_STOP] = UNDONE
+            return row
+        why = woken(m, m[H_AT], rows[row]) if m[H_IS_WATCHED] else END
+        if why == END and m[H_NOW] >= m[H_DUE]:
+            why = DUE
+        if why != END:
+            m[H_STOP] = why
+            return row + 1
+    m[H_STOP] = END
+    return last
+
+
+@inner
+def note_wake(m: Any, log: Any, row: int, why: int) -> None:
+    """Note in the log whom the row that was stepped last wakes, with the best prices as they are."""
+    room = len(log) // LOG_COLUMNS
+    told, at = m[H_TOLD], m[H_AT]
+    log[told] = row
+    log[room + told] = at * WHYS + why
+    log[2 * room + told] = m[H_NOW]
+    for index in range(2):
+        side = at + M_YES + 2 * index
+        log[(3 + 2 * index) * room + told] = m[side + 1]
+        log[(4 + 2 * index) * room + told] = 0 if m[side + 1] == NO_BID else size_at(m, side, m[side + 1])
+    m[H_TOLD] = told + 1
+
+
+@inner
+def can_step(m: Any, rows: Any, stride: int, row: int, log: Any) -> bool:
+    """Step a row if it is one to be stepped ahead; m[H_STOP]: why not."""
+    if rows[O_NOW * stride + row] >= m[H_DUE] or m[H_TOLD] == len(log) // LOG_COLUMNS:
+        m[H_STOP] = DUE
+        return False
+    if not step_any(m, rows, stride, row):
+        m[H_STOP] = UNDONE
+        return False
+    return True
+
+
+@inner
+def run_ahead(m: Any, rows: Any, stride: int, first: int, last: int, log: Any) -> int:
+    """Step rows until one is for Python or due, and note in the log whom they wake; returns the first row not stepped.
+
+    log: LOG_COLUMNS one after the other. m[H_STOP]: END, UNDONE or DUE; m[H_TOLD]: how many wakes there are.
+    """
+    m[H_TOLD] = 0
+    for row in range(first, last):
+        if not can_step(m, rows, stride, row, log):
+            return row
+        why = woken(m, m[H_AT], rows[row])
+        if why != END:
+            note_wake(m, log, row, why)
+    m[H_STOP] = END
+    return last
+
+
+@inner
+def glanced(m: Any, at: int, glance: Any, shared: Any, mine: int) -> bool:
+    """Whether a glance at a market's best prices wants more. shared, mine: where its numbers are, and how many."""
+    yes, no = m[at + M_YES + 1], m[at + M_NO + 1]
+    bid_size = 0 if yes == NO_BID else size_at(m, at + M_YES, yes)
+    ask_size = 0 if no == NO_BID else size_at(m, at + M_NO, no)
+    ask = NO_BID if no == NO_BID else DOLLAR - no
+    own = m[at + M_GLANCE]
+    return glance(shared, m[own : own + mine], m[H_NOW], yes, bid_size, ask, ask_size)  # type: ignore[no-any-return]  # a bool
+
+
+@inner
+def run_glancing(
+    m: Any, rows: Any, stride: int, first: int, last: int, log: Any, glance: Any, place: int, shared: int, mine: int
+) -> int:
+    """`run_ahead` with a strategy whose glance decides whether a change of a book wakes it.
+
+    place, shared: where its numbers lie, and how many; mine: how many it has for each market.
+    """
+    m[H_TOLD] = 0
+    numbers = m[place : place + shared]
+    for row in range(first, last):
+        if not can_step(m, rows, stride, row, log):
+            return row
+        why = woken(m, m[H_AT], rows[row])
+        if (why == BOOK_WOKE or why == TOP_WOKE) and not glanced(m, m[H_AT], glance, numbers, mine):
+            why = END
+        if why != END:
+            note_wake(m, log, row, why)
+    m[H_STOP] = END
+    return last
