@@ -6,7 +6,7 @@ Knows where text goes: answers to stdout, progress and complaints to stderr. Mus
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 if TYPE_CHECKING:
+    from capture.status import Watcher
     from replay.progress import Progress
 
 TapePath = Annotated[Path, typer.Argument(metavar="TAPE", help="A tape: the directory that holds tape.json.")]
@@ -55,6 +56,28 @@ def progress_bar(title: str, unit: str = "records") -> "Iterator[Progress]":
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+@contextmanager
+def marking(tape: Path) -> "Iterator[Watcher]":
+    """Who leaves checkpoints behind while a tape is recorded, so that `info` and `book --at` are quick afterwards."""
+    from replay.marking import Marker
+
+    marker = Marker(tape)
+    try:
+        yield lambda _status: marker.observe()
+    finally:
+        marker.close()
+
+
+def mark_tape(tape: Path) -> None:
+    """Leave checkpoints on a tape that was made or mended; one that cannot be played is for `verify` to tell of."""
+    from capture.tape.errors import TapeError
+    from replay import open_tape
+    from replay.summary import mark
+
+    with progress_bar("indexing") as progress, suppress(TapeError):
+        mark(open_tape(tape), progress)
 
 
 def time_of(text: str | None) -> int | None:

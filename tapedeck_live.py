@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapedeck_console import answer, seconds_of, stop
+from tapedeck_console import answer, marking, seconds_of, stop
 
 if TYPE_CHECKING:
     from capture.daemon import CaptureOptions
@@ -121,8 +121,8 @@ def capture(
     if dry_run:
         _preview(options, as_json=as_json)
         return
-    with _watchers(metrics_port, notify, heartbeat_url) as watchers:
-        _record(options, watchers, as_json=as_json)
+    with _watchers(metrics_port, notify, heartbeat_url) as watchers, marking(out) as marker:
+        _record(options, [*watchers, marker], as_json=as_json)
 
 
 def _preview(options: "CaptureOptions", *, as_json: bool) -> None:

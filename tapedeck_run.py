@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tapedeck_console import answer, seconds_of, stop
+from tapedeck_console import answer, marking, seconds_of, stop
 
 if TYPE_CHECKING:
     from capture.daemon import CaptureOptions, Daemon
@@ -197,10 +197,11 @@ def _trade(
     reporter = Reporter(_STDOUT, as_json=as_json)
     try:
         capture = capture_options(place, out, paper=bool(terms.paper), for_s=for_s, ca_file=ca_file)
-        daemon = make_daemon(options, capture, credentials, reporter)[0]
-        for line in (*limit_lines(place, terms), *impurity_lines(terms)):
-            reporter.note(line)
-        status = daemon.run()
+        with marking(out) as marker:
+            daemon = make_daemon(options, capture, credentials, reporter, [marker])[0]
+            for line in (*limit_lines(place, terms), *impurity_lines(terms)):
+                reporter.note(line)
+            status = daemon.run()
     finally:
         reporter.close()
     if status.exit_code:

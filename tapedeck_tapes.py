@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from tapedeck_console import TIMES, From, Json, Markets, TapePath, To, answer, progress_bar, span_of, time_of
+from tapedeck_console import (
+    TIMES,
+    From,
+    Json,
+    Markets,
+    TapePath,
+    To,
+    answer,
+    mark_tape,
+    progress_bar,
+    span_of,
+    time_of,
+)
 
 app = typer.Typer()
 
@@ -60,6 +72,7 @@ def import_(
     with progress_bar("importing", "bytes") as progress:
         options = ImportOptions(environment=environment, filtered=filtered, torn_tail=torn_tail, progress=progress)
         report = import_recording(files, out, options)
+    mark_tape(out)
     answer(report, render.import_lines(report), as_json=as_json)
 
 
@@ -67,7 +80,8 @@ def import_(
 def info(tape: TapePath, *, as_json: Json = False) -> None:
     """What is in a tape: counts, markets, every gap and silence.
 
-    One pass over the tape. Times are the tape's own, in UTC. `--json` lists all connections, gaps and silences.
+    Reads what no checkpoint knows of yet: on a long tape the end. Times are the tape's own, in UTC. `--json` lists all
+    connections, gaps and silences. Whether all of the tape is whole is for `verify` to say.
     """
     from replay import open_tape, render
     from replay.summary import summarize
@@ -111,6 +125,7 @@ def recover(tape: TapePath, *, as_json: Json = False) -> None:
     from replay import render
 
     report = run_recover(tape)
+    mark_tape(tape)
     answer(report, render.recovery_lines(report), as_json=as_json)
     raise typer.Exit(1 if report.problems else 0)
 
@@ -126,6 +141,7 @@ def rebuild(tape: TapePath, *, as_json: Json = False) -> None:
 
     with progress_bar("rebuilding", "segments") as progress:
         report = run_rebuild(tape, progress)
+    mark_tape(tape)
     answer(report, render.rebuild_lines(report), as_json=as_json)
 
 

@@ -6,9 +6,8 @@ Knows tables and where in them the next record is. Must not know what a step doe
 from collections.abc import Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
-import numpy as np
-
 from capture.tape.ahead import Ahead
+from capture.tape.buffers import flat
 from capture.tape.reader import Tape
 from capture.tape.schema import SCHEMA, Blobs, columns_of
 from core.cells import H_STOP, NEVER
@@ -162,7 +161,7 @@ class _Batch:
     def __init__(self, table: Any) -> None:
         self.size = table.num_rows
         self.is_followed = False
-        self._numbers = [_numbers(table, name) for name in ("at_ns", "mono_ns", "connection", "kind")]
+        self._numbers = [flat(table.column(name)) for name in ("at_ns", "mono_ns", "connection", "kind")]
         self.first_seq: int = table.column("seq")[0].as_py()
         self._columns: Columns = columns_of(table)
         self._payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
@@ -205,7 +204,3 @@ class _Batch:
         payload = b"" if message is not None else self._payloads.at(row)
         at_ns, mono_ns, connection, kind = [int(column[row]) for column in self._numbers]
         return Record(self.first_seq + row, at_ns, mono_ns, connection, kind, payload), message
-
-
-def _numbers(table: Any, name: str) -> Any:
-    return np.asarray(table.column(name).combine_chunks())

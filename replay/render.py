@@ -6,13 +6,13 @@ Knows words, columns and units. Must not know how an answer was found.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from core.messages.types import Level
 from core.money import format_money, format_price, format_size
 from replay.when import format_duration, format_time
 
 if TYPE_CHECKING:
     from capture.tape.recovery import RecoveryReport
     from capture.tape.verify import VerifyReport
+    from core.messages.types import Level
     from replay.books import BookAt, GridReport
     from replay.cut import CutReport
     from replay.demo import Demo
@@ -43,6 +43,8 @@ def info_lines(info: "Info") -> Iterator[str]:
     yield f"time         {format_time(info.first_ns)} to {format_time(info.last_ns)}  ({span})"
     yield f"records      {info.records:,}, of which frames {info.frames:,}"
     yield f"on disk      {info.bytes:,} bytes in {info.segments} segments{_per_frame(info)}"
+    if info.checkpoint_bytes:
+        yield f"checkpoints  {info.checkpoint_bytes:,} bytes; read for this answer: {info.folded:,} records"
     yield f"ended        {info.ended}"
     missing = [_COVERED[name] for name, covered in info.covers.items() if not covered]
     yield f"not recorded {', '.join(missing) or 'nothing is left out'}"

@@ -1,57 +1,45 @@
-"""What is in a tape: the fold behind `tapedeck info`.
+"""What is in a tape: the answer of `tapedeck info`, from the newest checkpoint of its tally on.
 
-Knows counts, connections, gaps and silences. Must not know how they are shown.
+Knows where to begin, what to leave behind for the next time, and what the answer is made of. Must not know how it is
+shown.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from capture.tape import checkpoints
+from capture.tape.checkpoints import Of
+from capture.tape.layout import checkpoint_seqs
 from capture.tape.reader import Tape
-from core.engine import Step
+from core import state
 from core.gaps import Gap
-from core.records import Kind, Record, Session, decode_opened, decode_session
-from core.views import ConnectionView
-from replay.player import Player
+from core.records import Kind
+from replay.player import CHECKPOINT_RECORDS, Player
 from replay.progress import Progress, silent
-
-SILENCE_NS: Final = 10_500_000_000
-"""Longer than this without a frame is listed: the exchange pings every 10 s, busy markets speak far more often."""
+from replay.tally import ConnectionRow, Silence, Tally
 
 COVERED: Final = ("connections", "control", "sent", "receive_time")
 """Parts of a recording that its recorder may have left out (core.records.Coverage)."""
 
 PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
 
+MARK_RECORDS: Final = 65_536
+"""So many sealed records that no tally covers are worth a checkpoint: a segment, a fifth of a second of folding."""
 
-class Silence(msgspec.Struct, frozen=True):
-    """Nothing received on any connection of a session between two instants (Unix ns, by `now_ns`)."""
+_SESSION: Final = int(Kind.SESSION)  # looking it up in the enum would cost as much as the rest of the loop
 
-    at_ns: int
-    until_ns: int
-    duration_ns: int
-
-
-class ConnectionRow(msgspec.Struct):
-    """One socket: `opened_ns` and `closed_ns` by `now_ns`; `closed_ns` None = not seen to close.
-
-    implied: the recording has no record of the connect, it shows in the frames alone.
-    """
-
-    connection: int
-    session: int
-    opened_ns: int
-    closed_ns: int | None = None
-    last_frame_ns: int | None = None
-    frames: int = 0
-    replaces: int = 0
-    implied: bool = False
+TALLY_LIMIT: Final = 64 << 20
+"""Bytes of a tally that is kept: gaps name their markets, so that thousands of both need more than it saves."""
 
 
 class Info(msgspec.Struct, frozen=True):
-    """The answer of `tapedeck info`; times are Unix ns by `now_ns`, `bytes` is what the tape takes on disk.
+    """The answer of `tapedeck info`; times are Unix ns by `now_ns`.
 
+    bytes: what the tape takes on disk without its checkpoints, which may be deleted; checkpoint_bytes: what those take.
     covers: what the recorders wrote down in every session; where it is false, absence proves nothing.
+    folded: records that were read for this answer; a checkpoint knew of those before them.
     """
 
     tape: str
@@ -68,52 +56,69 @@ class Info(msgspec.Struct, frozen=True):
     unknown: dict[str, int]
     rejected: dict[str, int]
     bytes: int
+    checkpoint_bytes: int
     segments: int
     filtered: bool
     covers: dict[str, bool]
     ended: str
     first_ns: int
     last_ns: int
+    folded: int
     sources: tuple[str, ...]
     connection_list: tuple[ConnectionRow, ...]
 
 
 def summarize(tape: Tape, progress: Progress = silent) -> Info:
-    """Everything `info` says of a tape, by one pass over its columns; progress in records. Raises TapeDamaged."""
-    player = Player(tape, "columns")
-    fold = _Fold()
-    for record, step in player.play():
-        fold.take(record, step)
-        if record.kind == Kind.SESSION:
-            fold.carry(player.engine.connections.views())
-        if record.seq % PROGRESS_RECORDS == 0:
-            progress(record.seq, tape.head_seq + 1)
-    fold.finish()
-    counts = player.engine.counts
+    """Everything `info` says of a tape; progress in records.
+
+    Begins after the newest checkpoint of a tally and leaves one behind, so that it reads the tape's tail only. What
+    lies before is not looked at: that is for `verify`. Raises TapeDamaged.
+    """
+    fold = _Fold(tape)
+    fold.advance(None, progress)
+    tally, counts = fold.tally, fold.player.engine.counts
+    tally.finish()
+    spare = sum(_size(path) for path in sorted(tape.layout.checkpoints.glob("*")))
     return Info(
         tape=str(tape.path),
         environment=tape.environment,
         frames=counts.frames,
         records=counts.records,
-        sessions=len(fold.sessions),
-        connections=len(fold.connections),
-        markets=tuple(sorted(fold.markets)),
+        sessions=len(tally.sessions),
+        connections=len(tally.connections),
+        markets=tuple(sorted(tally.markets)),
         by_type=_sorted(counts.by_type),
-        gaps=tuple(gap_json(gap) for _, gap in sorted(fold.gaps.items())),
-        silences=tuple(fold.silences),
+        gaps=tuple(gap_json(gap) for _, gap in sorted(tally.gaps.items())),
+        silences=tuple(tally.silences),
         malformed=_sorted(counts.malformed),
         unknown=_sorted(counts.unknown),
         rejected=_sorted(counts.rejected),
-        bytes=tape.bytes_on_disk,
+        bytes=max(tape.bytes_on_disk - spare, 0),
+        checkpoint_bytes=spare,
         segments=len(tape.segments),
-        filtered=any(session.coverage.filtered for session in fold.sessions),
-        covers={name: all(getattr(s.coverage, name) for s in fold.sessions) for name in COVERED},
+        filtered=any(session.coverage.filtered for session in tally.sessions),
+        covers={name: all(getattr(s.coverage, name) for s in tally.sessions) for name in COVERED},
         ended=str(tape.ended),
-        first_ns=fold.first_ns,
-        last_ns=player.now_ns,
-        sources=tuple(source.name for session in fold.sessions for source in session.sources),
-        connection_list=tuple(fold.connections),
+        first_ns=tally.first_ns,
+        last_ns=fold.player.now_ns,
+        folded=fold.folded,
+        sources=tuple(source.name for session in tally.sessions for source in session.sources),
+        connection_list=tuple(tally.connections),
     )
+
+
+def mark(tape: Tape, progress: Progress = silent) -> int:
+    """Leave behind what makes the first `info` and `book --at` of a tape quick; how many records were folded for it.
+
+    Nothing is done while there are fewer than MARK_RECORDS sealed records without. Progress in records. Raises
+    TapeDamaged, TapeError where a segment is not there.
+    """
+    last_seq = tape.manifest.next_seq - 1
+    if last_seq + 1 - _begin(tape)[1] < MARK_RECORDS:
+        return 0
+    fold = _Fold(tape)
+    fold.advance(last_seq, progress)
+    return fold.folded
 
 
 def gap_json(gap: Gap) -> dict[str, Any]:
@@ -124,95 +129,67 @@ def gap_json(gap: Gap) -> dict[str, Any]:
     return dict(row)
 
 
+class _Fold:
+    """Engine and tally, played to an instant side by side. folded: records read by now."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self.tally, from_seq = _begin(tape)
+        self.player = Player(tape, "columns", start="checkpoint" if from_seq else "beginning")
+        self.folded = self.player.advance(until_seq=from_seq - 1) if from_seq else 0
+
+    def advance(self, until_seq: int | None, progress: Progress) -> None:
+        """Play on to a seq, None = to the end; leaves checkpoints behind."""
+        tape, player, take = self._tape, self.player, self.tally.take
+        sealed = tape.manifest.next_seq
+        mark_at = sealed if sealed - player.position >= MARK_RECORDS else -1
+        for record, step in player.play(until_seq=until_seq):
+            take(record, step)
+            self.folded += 1
+            if record.kind == _SESSION:
+                self.tally.carry(player.engine.connections.views())
+            if record.seq % PROGRESS_RECORDS == 0:
+                progress(record.seq, tape.head_seq + 1)
+            if player.position == mark_at or not player.position % CHECKPOINT_RECORDS:
+                self._leave(record.seq)
+
+    def _leave(self, seq: int) -> None:
+        tape, engine, tally = self._tape, self.player.engine, self.tally.dump()
+        if len(tally) > TALLY_LIMIT:
+            return
+        if not _is_regular(seq) and not checkpoints.save(tape, seq, engine.now_ns, state.dump(engine)):
+            return
+        if checkpoints.save(tape, seq, engine.now_ns, tally, Of.SUMMARY):
+            _drop_older(tape, seq)
+
+
+def _begin(tape: Tape) -> tuple[Tally, int]:
+    """The newest tally that is kept, and the seq that it goes on with."""
+    found = checkpoints.nearest(tape, of=Of.SUMMARY)
+    tally = None if found is None else Tally.load(found[1])
+    return (Tally(), 0) if found is None or tally is None else (tally, found[0] + 1)
+
+
+def _drop_older(tape: Tape, seq: int) -> None:
+    """One tally is enough; the engine's state that went with an older one is, too, where none is due."""
+    for older in checkpoint_seqs(tape.layout, Of.SUMMARY):
+        if older < seq:
+            checkpoints.drop(tape, older, Of.SUMMARY)
+            if not _is_regular(older):
+                checkpoints.drop(tape, older, Of.ENGINE)
+
+
+def _is_regular(seq: int) -> bool:
+    """Whether the player leaves a checkpoint after that record by itself."""
+    return (seq + 1) % CHECKPOINT_RECORDS == 0
+
+
 def _sorted(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-class _Fold:
-    """Connections, silences, gaps and markets, record by record."""
-
-    def __init__(self) -> None:
-        self.sessions: list[Session] = []
-        self.connections: list[ConnectionRow] = []
-        self.silences: list[Silence] = []
-        self.gaps: dict[int, Gap] = {}
-        self.markets: set[str] = set()
-        self.first_ns = 0
-        self._open: dict[int, ConnectionRow] = {}
-        self._heard_ns = 0
-        self._now_ns = 0
-
-    def take(self, record: Record, step: Step) -> None:
-        """Take in one record just after its step."""
-        kind, now_ns = record.kind, step.now_ns
-        if kind == Kind.SESSION:
-            self._new_session(record, now_ns)
-        elif kind == Kind.OPENED:
-            replaces = decode_opened(record.payload).replaces
-            self._connect(ConnectionRow(record.connection, len(self.sessions), now_ns, replaces=replaces))
-        elif kind == Kind.CLOSED:
-            self._disconnect(record.connection, now_ns)
-        for gap in step.gaps:
-            self._take_gap(gap, now_ns)
-        if kind <= Kind.FRAME_CLOSE:
-            self._take_frame(record.connection, now_ns)
-            market = getattr(step.message, "market", "")
-            if market:
-                self.markets.add(market)
-        self._now_ns = now_ns
-
-    def carry(self, connections: tuple[ConnectionView, ...]) -> None:
-        """A session that goes on from an earlier one (a cut) begins with connections."""
-        for view in connections:
-            if view.is_open:
-                self._connect(ConnectionRow(view.number, len(self.sessions), view.opened_ns))
-
-    def finish(self) -> None:
-        """The tape is over: a silence may reach its end."""
-        if self.sessions:
-            self._silence(self._now_ns)
-
-    def _new_session(self, record: Record, now_ns: int) -> None:
-        if self.sessions:
-            self._silence(self._now_ns)
-        else:
-            self.first_ns = now_ns
-        self.sessions.append(decode_session(record.payload))
-        self._open.clear()
-        self._heard_ns = now_ns
-
-    def _connect(self, row: ConnectionRow) -> None:
-        self._disconnect(row.connection, row.opened_ns)
-        if row.replaces:
-            self._disconnect(row.replaces, row.opened_ns)
-        self.connections.append(row)
-        self._open[row.connection] = row
-
-    def _disconnect(self, connection: int, now_ns: int) -> None:
-        row = self._open.pop(connection, None)
-        if row is not None:
-            row.closed_ns = now_ns
-
-    def _take_gap(self, gap: Gap, now_ns: int) -> None:
-        first_report = gap.number not in self.gaps
-        self.gaps[gap.number] = gap
-        implied = self.sessions and not self.sessions[-1].coverage.connections
-        if first_report and implied and gap.reason == "reconnect" and gap.connection in self._open:
-            self._open[gap.connection].closed_ns = gap.at_ns
-            del self._open[gap.connection]
-            self._connect(ConnectionRow(gap.connection, len(self.sessions), now_ns, implied=True))
-
-    def _take_frame(self, connection: int, now_ns: int) -> None:
-        self._silence(now_ns)
-        self._heard_ns = now_ns
-        row = self._open.get(connection)
-        if row is None:
-            row = ConnectionRow(connection, len(self.sessions), now_ns, implied=True)
-            self._connect(row)
-        row.frames += 1
-        row.last_frame_ns = now_ns
-
-    def _silence(self, until_ns: int) -> None:
-        span_ns = until_ns - self._heard_ns
-        if span_ns > SILENCE_NS:
-            self.silences.append(Silence(self._heard_ns, until_ns, span_ns))
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

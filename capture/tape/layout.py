@@ -29,7 +29,7 @@ FILE_MODE: Final = 0o600
 DAY_NS: Final = 86_400 * 10**9
 _HOT_NAME: Final = re.compile(r"(\d{8,10})\.wal")
 _SEALED_NAME: Final = re.compile(r"(\d{8,10})\.parquet")
-_CHECKPOINT_NAME: Final = re.compile(r"(\d{1,19})\.ckpt")
+_CHECKPOINT_NAME: Final = re.compile(r"(\d{1,19})\.(ckpt|info)")
 _DAY_DIR: Final = re.compile(r"date=\d{4}-\d{2}-\d{2}")
 
 _HOW_TO_READ: Final = (
@@ -115,8 +115,8 @@ class Layout:
         """Where a segment is written aside. The name must not end in .parquet: globs would match it."""
         return self.tmp / f"{number:08d}.parquet.partial"
 
-    def checkpoint(self, seq: int) -> Path:
-        return self.checkpoints / f"{seq}.ckpt"
+    def checkpoint(self, seq: int, suffix: str = "ckpt") -> Path:
+        return self.checkpoints / f"{seq}.{suffix}"
 
     def relative(self, path: Path) -> str:
         """How the manifest and messages name a file of this tape: "data/date=2026-08-11/00000003.parquet"."""
@@ -128,9 +128,10 @@ def hot_numbers(layout: Layout) -> list[int]:
     return sorted(int(m[1]) for m in map(_HOT_NAME.fullmatch, _names(layout.wal)) if m)
 
 
-def checkpoint_seqs(layout: Layout) -> list[int]:
-    """The seqs for which a checkpoint file lies there now, ascending."""
-    return sorted(int(m[1]) for m in map(_CHECKPOINT_NAME.fullmatch, _names(layout.checkpoints)) if m)
+def checkpoint_seqs(layout: Layout, suffix: str = "ckpt") -> list[int]:
+    """The seqs for which a checkpoint file with that suffix lies there now, ascending."""
+    found = map(_CHECKPOINT_NAME.fullmatch, _names(layout.checkpoints))
+    return sorted(int(match[1]) for match in found if match and match[2] == suffix)
 
 
 def sealed_files(layout: Layout) -> list[tuple[int, Path]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from capture.tape import schema
+from capture.tape.buffers import flat
 from capture.tape.segment import SegmentFile
 from core.columns import ColumnBuilder, Columns, Lists, text_list
 from core.messages import decode
@@ -26,7 +27,7 @@ def differences(file: SegmentFile) -> Iterator[tuple[int, str]]:
         payloads = file.payloads(table)
         hasher.update(table, payloads)
         fresh = decoded(table.column("kind").to_pylist(), payloads.split())
-        seqs = table.column("seq").to_numpy()
+        seqs = flat(table.column("seq"))
         for name, rows in _differing(schema.columns_of(table), fresh):
             if len(rows):
                 yield int(seqs[rows[0]]), name

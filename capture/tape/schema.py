@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from capture.tape.buffers import flat, present
 from core.batch import decode_columns, render
 from core.columns import INT_COLUMNS, LIST_COLUMNS, NULL, TEXT_COLUMNS, TYPED, Columns, Lists, Texts
 from core.records import Record
@@ -144,8 +144,8 @@ class Blobs:
         bounds = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
         first, last = int(bounds[0]), int(bounds[-1])
         held = np.frombuffer(data, np.uint8, last - first, first) if last > first else np.empty(0, np.uint8)
-        present = None if array.null_count == 0 else np.asarray(array.is_valid())
-        return cls(held, bounds[1:] - first, present)
+        mask = None if array.null_count == 0 else present(array)
+        return cls(held, bounds[1:] - first, mask)
 
     def arrow(self) -> Any:
         """As a large_binary array, sharing the memory."""
@@ -188,7 +188,7 @@ class RawHasher:
 
     def update(self, table: Any, payloads: Blobs) -> None:
         """Take in the next rows: a table with at least the raw columns, and their whole payloads."""
-        parts: list[Any] = [_numbers(table.column(name)) for name in NUMBERS]
+        parts: list[Any] = [flat(table.column(name)) for name in NUMBERS]
         sources = Blobs.of_arrow(_whole(table.column("source")))
         parts += [payloads.lengths(), payloads.data, sources.lengths(), sources.data]
         for digest, part in zip(self._hashes, parts, strict=True):
@@ -297,7 +297,7 @@ def columns_of(table: Any) -> Columns:
     names = set(table.column_names)
     return Columns(
         rows=rows,
-        shape=_numbers(table.column("shape")) if "shape" in names else np.zeros(rows, np.int16),
+        shape=flat(table.column("shape")) if "shape" in names else np.zeros(rows, np.int16),
         complete=_flags(table, "complete"),
         ints={name: _ints(table, name) for name in INT_COLUMNS},
         texts={name: _texts(table, name) for name in TEXT_COLUMNS},
@@ -311,7 +311,7 @@ def payloads(table: Any, shapes: ShapeBook) -> Blobs:
     Raises ValueError when a row names a shape that the segment does not hold.
     """
     stored = Blobs.of_arrow(_whole(table.column("payload")))
-    shape = _numbers(table.column("shape"))
+    shape = flat(table.column("shape"))
     if not shape.any():
         return Blobs(stored.data, stored.ends)
     if int(shape.max()) > len(shapes.texts) or int(shape.min()) < 0:
@@ -348,23 +348,21 @@ def _whole(column: Any) -> Any:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _numbers(column: Any) -> Any:
-    return np.asarray(_whole(column))
-
-
 def _flags(table: Any, name: str) -> npt.NDArray[np.bool_]:
     if name not in table.column_names:
         return np.zeros(table.num_rows, np.bool_)
-    return np.asarray(_whole(table.column(name)), np.bool_)
+    return flat(table.column(name))
 
 
 def _ints(table: Any, name: str) -> Ints:
     column = table.column(name) if name in table.column_names else None
     if column is None or column.null_count == table.num_rows:
         return np.full(table.num_rows, NULL, np.int64)
-    whole = _whole(column)
-    wide = whole if pa.types.is_int64(whole.type) else whole.cast(pa.int64())
-    return np.asarray(pc.fill_null(wide, NULL) if wide.null_count else wide)
+    array = _whole(column)
+    found: Ints = flat(array).astype(np.int64, copy=array.null_count > 0)
+    if array.null_count:
+        found[~present(array)] = NULL
+    return found
 
 
 def _texts(table: Any, name: str) -> Texts:
@@ -374,7 +372,9 @@ def _texts(table: Any, name: str) -> Texts:
     array = _whole(column)
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    codes = np.asarray(pc.fill_null(array.indices, -1))
+    codes = flat(array.indices).copy()
+    if array.null_count:
+        codes[~present(array.indices)] = -1
     return Texts(codes, array.dictionary.to_pylist())
 
 
@@ -384,5 +384,4 @@ def _lists(table: Any, name: str) -> Lists:
     if column is None or column.null_count == rows:
         return Lists(np.zeros(rows + 1, np.int32), np.empty(0, np.int64), np.zeros(rows, np.bool_))
     array = _whole(column)
-    values = np.asarray(array.values.cast(pa.int64()))
-    return Lists(np.asarray(array.offsets), values, np.asarray(array.is_valid()))
+    return Lists(flat(array.offsets), flat(array.values).astype(np.int64, copy=False), present(array))

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture.tape import schema
+from capture.tape.buffers import flat
 from capture.tape.errors import TapeDamaged, disk_error
 from capture.tape.layout import FILE_MODE
 from capture.tape.lines import Entry, Facts, FileMark, chain_after
@@ -215,7 +216,7 @@ class SegmentFile:
         for table in self.groups([*NUMBERS, "source", *self.rebuild_columns]):
             sources = table.column("source")
             held = None if sources.null_count == table.num_rows else sources.to_pylist()
-            seq, at_ns, mono_ns, connection, kind = (table.column(name).to_numpy() for name in NUMBERS)
+            seq, at_ns, mono_ns, connection, kind = (flat(table.column(name)) for name in NUMBERS)
             yield RawBatch(seq, at_ns, mono_ns, connection, kind, self.payloads(table).split(), held)
 
 

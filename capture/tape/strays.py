@@ -9,6 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
+from capture.tape.checkpoints import Of, is_saving
 from capture.tape.layout import Layout, checkpoint_seqs, hot_numbers
 from capture.tape.manifest import Manifest
 
@@ -44,7 +45,7 @@ def strays(layout: Layout, manifest: Manifest | None, *, recording: bool) -> Ite
         elif path in known:
             yield from _altered(layout, path, recording=recording)
         elif path.parent == layout.tmp or path.suffix == ".partial":
-            if not recording:
+            if not recording and not _is_being_written(layout, path):
                 yield path, "is half written: a crash has left it"
         elif path.suffix == ".parquet":
             if recording and layout.hot(_number(path)).exists():
@@ -63,9 +64,14 @@ def _known_files(layout: Layout, manifest: Manifest | None) -> frozenset[Path]:
             layout.reserve,
             *(layout.root / entry.file for entry in (manifest.entries if manifest else ())),
             *(layout.hot(number) for number in hot_numbers(layout)),
-            *(layout.checkpoint(seq) for seq in checkpoint_seqs(layout)),
+            *(layout.checkpoint(seq, of) for of in Of for seq in checkpoint_seqs(layout, of)),
         )
     )
+
+
+def _is_being_written(layout: Layout, path: Path) -> bool:
+    """Whoever reads a tape may leave a checkpoint at any time."""
+    return path.parent == layout.checkpoints and (is_saving(layout) or not path.exists())
 
 
 def _number(path: Path) -> int:

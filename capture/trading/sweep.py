@@ -16,9 +16,6 @@ from capture.account_api import AccountApi
 from capture.auth import Credentials
 from capture.environments import Environment
 from capture.rest import RestClient, RestOptions
-from capture.startup import is_tape
-from capture.tape.layout import read_label
-from capture.trading.earlier import earlier
 from core.answers import OrderAnswer
 from core.errors import ConfigError, ExchangeError
 from core.money import format_price, format_size
@@ -93,6 +90,11 @@ def cancel_resting(
 
 
 def _nonces(tape: Path, place: Environment) -> frozenset[str]:
+    # here, for where orders are to be cancelled without a tape nobody waits for what reads tapes
+    from capture.startup import is_tape
+    from capture.tape.layout import read_label
+    from capture.trading.earlier import earlier
+
     if not is_tape(tape):
         raise ConfigError(f"--tape {tape}: there is no tape, so which orders are its own cannot be told")
     label = read_label(tape)

@@ -1,11 +1,18 @@
+import fcntl
+import os
+import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from sample_records import hot_segment, sealed_tape, session_records
 
 from capture.tape import checkpoints, segment
+from capture.tape.checkpoints import Of
+from capture.tape.layout import checkpoint_seqs
 from capture.tape.reader import Tape
 from capture.tape.sealer import rebuild_segment
+from capture.tape.verify import verify
 
 RECORDS = session_records(300)
 
@@ -131,3 +138,134 @@ def test_a_tape_that_cannot_be_written_to_gets_none(tmp_path: Path) -> None:
     opened.layout.checkpoints.write_bytes(b"")
     assert not checkpoints.save(opened, 10, 1, b"state")
     assert checkpoints.nearest(opened) is None
+
+
+def kept(opened: Tape) -> list[int]:
+    return checkpoint_seqs(opened.layout)
+
+
+def test_where_there_is_no_room_the_most_crowded_goes_and_the_rest_stay_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "MOST_FILES", 4)
+    opened = tape(tmp_path)
+    for seq in range(9, 200, 10):
+        assert checkpoints.save(opened, seq, seq, b"state")
+        assert kept(opened)[-1] == seq, "the newest stays"
+        assert len(kept(opened)) <= 4
+    ways = [after - before for before, after in pairwise([-1, *kept(opened)])]
+    assert max(ways) <= 80, kept(opened)
+    assert sum(ways) == 200
+
+
+def test_room_is_a_part_of_what_the_segments_take_or_the_spare_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = tape(tmp_path)
+    sealed_bytes = sum(entry.bytes for entry in opened.segments)
+    blob = bytes(sealed_bytes // 8 // 2 - 400)  # with its header: two have room, three have not
+    monkeypatch.setattr(checkpoints, "SPARE_BYTES", 0)
+    for seq in (10, 20, 30):
+        assert checkpoints.save(opened, seq, seq, blob)
+    assert kept(opened) == [10, 30]
+    monkeypatch.setattr(checkpoints, "SPARE_BYTES", sealed_bytes)
+    assert checkpoints.save(opened, 40, 40, blob)
+    assert kept(opened) == [10, 30, 40]
+
+
+def test_one_that_is_larger_than_all_room_is_kept_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "SPARE_BYTES", 0)
+    opened = tape(tmp_path)
+    for seq in (10, 20):
+        assert checkpoints.save(opened, seq, seq, bytes(1 << 20))
+    assert kept(opened) == [20]
+
+
+def test_useless_ones_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "MOST_FILES", 3)
+    opened = tape(tmp_path)
+    for seq in (50, 51):
+        assert checkpoints.save(opened, seq, seq, b"state")
+    opened.layout.checkpoint(199).write_bytes(b"from nowhere")
+    assert checkpoints.save(opened, 52, 52, b"state")
+    assert kept(opened) == [50, 51, 52]
+
+
+def test_an_engine_state_that_goes_with_a_summary_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "MOST_FILES", 2)
+    opened = tape(tmp_path)
+    assert checkpoints.save(opened, 20, 1, b"state")
+    assert checkpoints.save(opened, 20, 1, b"summary", Of.SUMMARY)
+    for seq in (21, 22, 23):
+        assert checkpoints.save(opened, seq, seq, b"state")
+    assert kept(opened) == [20, 23]
+
+
+def test_a_summary_and_an_engine_state_are_two_things(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    assert checkpoints.save(opened, 20, 1, b"state")
+    assert checkpoints.save(opened, 10, 1, b"summary", Of.SUMMARY)
+    assert checkpoints.nearest(opened) == (20, b"state")
+    assert checkpoints.nearest(opened, of=Of.SUMMARY) == (10, b"summary")
+    content = bytearray(opened.layout.checkpoint(10, Of.SUMMARY).read_bytes())
+    content[-1] ^= 1
+    opened.layout.checkpoint(10, Of.SUMMARY).write_bytes(content)
+    assert [path.name for path, _ in checkpoints.problems(opened.layout)] == ["10.info"]
+    checkpoints.drop(opened, 10, Of.SUMMARY)
+    checkpoints.drop(opened, 10, Of.SUMMARY)
+    assert checkpoints.nearest(opened, of=Of.SUMMARY) is None
+    assert checkpoints.nearest(opened) == (20, b"state")
+
+
+def test_while_somebody_saves_nobody_else_does_and_everybody_reads(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    assert checkpoints.save(opened, 10, 1, b"state")
+    assert not checkpoints.is_saving(opened.layout)
+    fd = os.open(opened.layout.checkpoints, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    aside = opened.layout.checkpoints / "20.ckpt.partial"
+    aside.write_bytes(b"half")
+    older = aside.with_name("5.ckpt.partial")
+    older.write_bytes(b"left by a crash")
+    assert checkpoints.is_saving(opened.layout)
+    assert not checkpoints.save(opened, 20, 1, b"state")
+    assert checkpoints.nearest(opened) == (10, b"state")
+    assert aside.exists()
+    assert not [problem for problem in verify(opened.path).problems if problem.file.endswith(aside.name)]
+    os.close(fd)
+    assert [problem.file for problem in verify(opened.path).problems if problem.file.endswith(aside.name)]
+    assert checkpoints.save(opened, 20, 1, b"state")
+    assert not aside.exists()
+    assert not older.exists()
+
+
+def test_processes_that_save_at_the_same_time_leave_whole_files(tmp_path: Path) -> None:
+    opened = tape(tmp_path)
+    blob = bytes(1 << 20)
+
+    def save_all() -> None:
+        for seq in range(200):
+            checkpoints.save(Tape.open(opened.path), seq, seq, blob)
+
+    threads = [threading.Thread(target=save_all) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        found = checkpoints.nearest(opened)
+        assert found is None or found[1] == blob
+        assert list(checkpoints.problems(opened.layout)) == []
+    assert kept(opened)[-1] == 199
+    assert len(kept(opened)) <= 64
+
+
+def test_a_save_that_fails_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tape(tmp_path)
+
+    def fail(*_: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", fail)
+        assert not checkpoints.save(opened, 10, 1, b"state")
+    assert sorted(opened.layout.checkpoints.iterdir()) == []
+    assert checkpoints.save(opened, 10, 1, b"state")

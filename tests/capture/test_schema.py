@@ -156,3 +156,18 @@ def test_blobs_survive_arrow_whole_and_in_slices(values: list[bytes | None]) -> 
 def test_integers_out_of_a_columns_range_are_refused_rather_than_altered() -> None:
     with pytest.raises(pa.ArrowInvalid):
         schema._int_array(np.array([1 << 40], np.int64), pa.int32())
+
+
+def test_columns_of_any_slice_of_a_table_are_the_rows_of_the_whole() -> None:
+    """What is null is found by its bit, and a slice begins in the middle of a byte."""
+    table, _ = schema.encode(batch_of(60), ShapeBook())
+    whole = schema.columns_of(table)
+    for start, rows in ((0, 60), (1, 59), (7, 30), (8, 8), (13, 1), (60, 0)):
+        part = schema.columns_of(table.slice(start, rows))
+        assert part.complete.tolist() == whole.complete[start : start + rows].tolist()
+        for name, column in whole.ints.items():
+            assert part.ints[name].tolist() == column[start : start + rows].tolist(), name
+        for name, texts in whole.texts.items():
+            assert part.texts[name].codes.tolist() == texts.codes[start : start + rows].tolist(), name
+        for name, lists in whole.lists.items():
+            assert part.lists[name].present.tolist() == lists.present[start : start + rows].tolist(), name

@@ -1,15 +1,22 @@
 """What `info` says: counts, connections, gaps and silences of scripted recordings."""
 
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
+from capture.tape.reader import Tape
+from capture.tape.schema import RawBatch
+from capture.tape.sealer import commit_segment, write_batch
 from core.records import Coverage, Kind
-from replay import open_tape
+from replay import Player, open_tape, summary, tally
 from replay.cut import Selection, cut
-from replay.summary import SILENCE_NS, Info, summarize
+from replay.summary import Info, mark, summarize
+from replay.tally import SILENCE_NS
 
+FIXTURES = Path(__file__).resolve().parents[2] / "data" / "fixtures"
 IMPORTED = Coverage(connections=False, control=False, sent=False)
 
 
@@ -141,3 +148,141 @@ def test_progress_is_told_in_records(tmp_path: Path) -> None:
     script = story()
     summarize(script.tape(tmp_path / "tape"), lambda done, total: seen.append((done, total)))
     assert seen == [(0, len(script.records))]
+
+
+SMALL = 20
+"""Records that a tally is kept for in these tests, so that their tapes need not be long."""
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "MARK_RECORDS", SMALL)
+
+
+def essence(info: Info) -> Info:
+    """What must not depend on where the reading began, nor on where the tape lies."""
+    return msgspec.structs.replace(info, folded=0, checkpoint_bytes=0, tape="")
+
+
+def files_of(tape: Tape) -> list[str]:
+    return sorted(path.name for path in tape.layout.checkpoints.iterdir())
+
+
+@pytest.mark.usefixtures("_often")
+def test_the_second_answer_reads_the_tail_alone_and_is_the_same(tmp_path: Path) -> None:
+    script = story()
+    tape = script.tape(tmp_path / "tape", segment_records=50)
+    first = summarize(tape)
+    assert first.folded == len(script.records)
+    second = summarize(open_tape(tape.path))
+    assert second.folded == 0
+    assert essence(second) == essence(first)
+    last_seq = script.records[-1].seq
+    assert files_of(tape) == [f"{last_seq}.ckpt", f"{last_seq}.info"]
+    assert second.checkpoint_bytes == sum(path.stat().st_size for path in tape.layout.checkpoints.iterdir())
+    assert second.bytes == first.bytes
+
+
+@pytest.mark.usefixtures("_often")
+@pytest.mark.parametrize("part", [20, 60, 140, 180])
+def test_a_tape_that_grew_is_read_from_where_it_was_marked(part: int, tmp_path: Path) -> None:
+    records = story().records
+    whole = summarize(make_tape(tmp_path / "whole", records, segment_records=SMALL))
+    tape = make_tape(tmp_path / "tape", records[:part], segment_records=SMALL)
+    assert mark(tape) == part
+    for start in range(part, len(records), SMALL):
+        batch = RawBatch.of(records[start : start + SMALL])
+        commit_segment(tape.manifest, write_batch(tape.manifest, batch, None))
+    found = summarize(open_tape(tape.path))
+    assert found.folded == len(records) - part
+    assert essence(found) == msgspec.structs.replace(essence(whole), bytes=found.bytes)
+    assert len(files_of(tape)) == 2, "one tally is enough, and the state that goes with it"
+
+
+@pytest.mark.usefixtures("_often")
+def test_a_tally_whose_engine_state_is_gone_is_of_use_nevertheless(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    first = summarize(tape)
+    for path in tape.layout.checkpoints.glob("*.ckpt"):
+        path.unlink()
+    found = summarize(open_tape(tape.path))
+    assert essence(found) == essence(first)
+    assert found.folded == found.records, "the engine had to be played again"
+
+
+@pytest.mark.usefixtures("_often")
+@pytest.mark.parametrize("damage", ["byte", "version", "empty"])
+def test_a_tally_that_cannot_be_used_is_passed_over(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = story().tape(tmp_path / "tape")
+    first = summarize(tape)
+    (path,) = tape.layout.checkpoints.glob("*.info")
+    if damage == "version":
+        monkeypatch.setattr(tally, "TALLY_VERSION", tally.TALLY_VERSION + 1)
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content if damage == "byte" else b"")
+    found = summarize(open_tape(tape.path))
+    assert essence(found) == essence(first)
+    assert found.folded == found.records
+
+
+@pytest.mark.usefixtures("_often")
+def test_a_tape_that_cannot_be_written_to_is_read_whole_each_time(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    tape.layout.checkpoints.rmdir()
+    tape.layout.checkpoints.write_bytes(b"")
+    assert [summarize(tape).folded for _ in range(2)] == [len(story().records)] * 2
+
+
+@pytest.mark.usefixtures("_often")
+def test_a_tally_that_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "TALLY_LIMIT", 100)
+    tape = story().tape(tmp_path / "tape")
+    summarize(tape)
+    assert files_of(tape) == []
+
+
+def test_a_short_tape_gets_no_checkpoint(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    assert mark(tape) == 0
+    assert summarize(tape).checkpoint_bytes == 0
+    assert files_of(tape) == []
+
+
+@pytest.mark.usefixtures("_often")
+def test_what_is_not_sealed_is_read_each_time(tmp_path: Path) -> None:
+    """Nothing vouches yet for what a recorder has not sealed."""
+    shutil.copytree(FIXTURES / "hot-1" / "tape", tmp_path / "tape")
+    tape = open_tape(tmp_path / "tape")
+    tape.layout.checkpoints.mkdir()
+    sealed = tape.manifest.next_seq
+    first, second = summarize(tape), summarize(tape)
+    assert first.folded == first.records > sealed
+    assert second.folded == first.records - sealed
+    assert essence(second) == essence(first)
+
+
+@pytest.mark.usefixtures("_often")
+def test_marking_stops_where_whoever_asked_wants_no_more(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+
+    def enough(_done: int, _total: int) -> None:
+        raise SystemExit(0)
+
+    with pytest.raises(SystemExit):
+        mark(tape, enough)
+    assert files_of(tape) == []
+
+
+@pytest.mark.usefixtures("_often")
+def test_regular_checkpoints_stay_where_tallies_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "CHECKPOINT_RECORDS", 50)
+    monkeypatch.setattr(Player.__init__, "__kwdefaults__", {"start": "beginning", "checkpoint_records": 50})
+    tape = story().tape(tmp_path / "tape")
+    last_seq = len(story().records) - 1
+    assert mark(tape) == last_seq + 1
+    regular = [f"{seq}.ckpt" for seq in range(49, last_seq, 50)]
+    assert files_of(tape) == sorted([*regular, f"{last_seq}.ckpt", f"{last_seq}.info"])
