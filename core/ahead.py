@@ -1,4 +1,4 @@
-"""The machine runs ahead of those whom it wakes, and comes back where one of them wants to see more than the best prices.
+"""The machine runs ahead of those whom it wakes, and comes back where one wants to see more than the best prices.
 
 To have it stop at every change that a strategy wants to hear of would cost more than all it does. So it steps a whole
 stretch of rows first, and notes whom it would have woken and the best prices as they were. Whoever is told of them one
@@ -30,7 +30,8 @@ class Ahead:
     """
 
     __slots__ = (
-        "_arrived", "_kept", "_log", "_memory", "_now_ns", "_nows", "_rows", "best", "is_ahead", "keys", "place", "told",
+        "_arrived", "_kept", "_log", "_memory", "_now_ns", "_nows", "_rows", "best", "is_ahead", "keys", "place",
+        "told",
     )  # fmt: skip
 
     def __init__(self, memory: Memory, arrived: Callable[[int, int], None]) -> None:
@@ -104,11 +105,9 @@ class Ahead:
         memory = self._memory
         machine, (cells, stride, first, glance) = memory.machine, self._rows
         if glance is None:
-            stopped: int = machine.run_ahead(memory.m, cells, stride, first, last, self._log)
-            return stopped
+            return int(machine.run_ahead(memory.m, cells, stride, first, last, self._log))
         numbers = glance.compiled, glance.place, glance.shared, glance.mine
-        stopped = machine.run_glancing(memory.m, cells, stride, first, last, self._log, *numbers)
-        return stopped
+        return int(machine.run_glancing(memory.m, cells, stride, first, last, self._log, *numbers))
 
     def _keep(self) -> None:
         used = self._memory.end

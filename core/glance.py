@@ -26,7 +26,7 @@ class Glance:
     __slots__ = ("_blocks", "_function", "_memory", "compiled", "mine", "place", "shared", "why")
 
     def __init__(self, memory: Memory, function: Callable[..., bool], numbers: tuple[int, int]) -> None:
-        """numbers: how many the strategy has, and how many for each market. Raises ValueError when there are too many."""
+        """numbers: how many the strategy has, and how many for each market. Raises ValueError when too many."""
         if not all(0 <= count <= MAX_NUMBERS for count in numbers):
             raise ValueError(f"a glance has {numbers} numbers, the most is {MAX_NUMBERS} of either")
         self._memory = memory

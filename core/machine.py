@@ -1,7 +1,7 @@
 """Steps of the four messages that make up a tape: is it the next one, and what does it change.
 
-Knows numbering, books, trades, tickers, all as cells. Functions like those of `core.levels`: the same run live, by bytes
-and by columns, as they stand or compiled. `step_...` does the whole step of one message, or nothing at all where
+Knows numbering, books, trades, tickers, all as cells. Functions like those of `core.levels`: the same run live, by
+bytes and by columns, as they stand or compiled. `step_...` does the whole step of one message, or nothing at all where
 anything about it is out of the ordinary (UNUSUAL): then `core.engine` takes the long way.
 """
 
@@ -197,6 +197,6 @@ def apply_ticker(m: Any, at: int, sid: int, seq: int, now: int, source: Any, mor
     m[at + M_HEARD_NS] = now
     if moved and m[at + M_HAS_BOOK] == 0:
         # nobody bidding is shown as a bid of 0 and an ask of 1
-        yes_best = NO_BID if bid == NULL or bid == 0 else bid
-        no_best = NO_BID if ask == NULL or ask == DOLLAR else DOLLAR - ask
+        yes_best = NO_BID if bid in (NULL, 0) else bid
+        no_best = NO_BID if ask in (NULL, DOLLAR) else DOLLAR - ask
         note(m, at, now, yes_best, no_best)

@@ -82,8 +82,8 @@ class MarketState:
     """
 
     __slots__ = (
-        "_odd_ticker", "at", "book", "book_change", "fills", "ids", "lifecycle", "market", "market_id", "memory", "orders",
-        "position_report", "positions", "rest", "ticker_change", "trade_change", "trades",
+        "_odd_ticker", "at", "book", "book_change", "fills", "ids", "lifecycle", "market", "market_id", "memory",
+        "orders", "position_report", "positions", "rest", "ticker_change", "trade_change", "trades",
     )  # fmt: skip
 
     def __init__(self, market: str, pool: Pool | None = None, ids: Ids | None = None) -> None:

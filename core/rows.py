@@ -51,7 +51,7 @@ _QUIET: Final = (
 
 
 class Rows:
-    """One batch. cells: what `core.engine.Engine.run` takes; rows: how many, which is also the stride of its columns."""
+    """One batch. cells: what `core.engine.Engine.run` takes; rows: how many, which is also the stride of columns."""
 
     __slots__ = ("_at_ns", "_codes", "_market_ids", "_markets", "_mono_ns", "_places", "cells", "rows")
 
@@ -114,7 +114,7 @@ class Rows:
 
 
 class _More:
-    """What the columns of rows do not hold. places: where each row's begins; parts: (place, values); end: behind all."""
+    """What the columns of rows do not hold. places: where each row's begins; parts: place, values; end: behind all."""
 
     def __init__(self, what: Ints, columns: Columns, start: int) -> None:
         self.places = np.zeros(columns.rows, np.int64)

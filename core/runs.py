@@ -200,7 +200,7 @@ def run_glancing(
         if not can_step(m, rows, stride, row, log):
             return row
         why = woken(m, m[H_AT], rows[row])
-        if (why == BOOK_WOKE or why == TOP_WOKE) and not glanced(m, m[H_AT], glance, numbers, mine):
+        if why in (BOOK_WOKE, TOP_WOKE) and not glanced(m, m[H_AT], glance, numbers, mine):
             why = END
         if why != END:
             note_wake(m, log, row, why)

@@ -32,10 +32,12 @@ class Strategy:
     """Base of strategies. Every hook gets the context first; none has to be overridden.
 
     Params: the class of its parameters. book_wakes: TOP calls on_book when a best price or its size has changed, EVERY
-    at every change of the book. glance: a static method of plain arithmetic, glance(ours, mine, now_ns, bid, bid_size,
-    ask, ask_size), that is asked first: on_book is called only where it says True. ours, mine: integers that it keeps,
-    for the strategy and for the market; numbers: how many of each. A price of -1: nobody bids, nobody offers. In a
-    replay it is compiled where it can be, so it must do nothing that integers cannot. A hook that raises ends the strategy for this session: its orders are cancelled.
+    at every change of the book. A hook that raises ends the strategy for this session: its orders are cancelled.
+
+    glance: a static method of plain arithmetic, glance(ours, mine, now_ns, bid, bid_size, ask, ask_size), that is asked
+    first: on_book is called only where it says True. ours, mine: integers that it keeps, for the strategy and for the
+    market; numbers: how many of each. A price of -1: nobody bids, nobody offers. In a replay it is compiled where it
+    can be, so it must do nothing that 64-bit integers cannot.
     """
 
     Params: ClassVar[type[msgspec.Struct]] = Params
@@ -48,7 +50,7 @@ class Strategy:
         self.params = params
 
     def markets(self) -> tuple[str, ...] | None:
-        """The markets whose hooks are called; None = every one. Asked again before every record that concerns one."""
+        """The markets whose hooks are called; None = every one. Asked again after every call of a hook of any strategy."""
         return None
 
     def on_start(self, ctx: Context) -> None:

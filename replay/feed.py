@@ -117,7 +117,7 @@ class ByColumns:
         return END
 
     def stretch(self, engine: Engine, last_ns: int, last_seq: int) -> tuple[Any, int, int, int] | None:
-        """The rows that come next, up to an instant and a seq, as the machine takes them: cells, stride, first, last; None = none."""
+        """The rows that come next, up to an instant and a seq: cells, stride, first, last; None = there are none."""
         batch = self._present()
         if batch is None:
             return None

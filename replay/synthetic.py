@@ -31,10 +31,10 @@ _FRACTIONAL: Final = 624  # of 1,024 sizes are not whole contracts
 _PAUSES_US: Final = (0, 0, 0, 40, 150, 400, 900, 1_800, 3_500, 6_000, 9_000, 13_000, 18_000, 24_000, 33_000, 50_000)
 _POPULARITY_SLOTS: Final = 1 << 16
 _DISTANCES: Final = (
-    *(0,) * 14, *(1,) * 10, *(2,) * 8, *(3,) * 6, *(4,) * 5, *(5,) * 4, *(6,) * 3, *(7,) * 2, 8, 9, 10, 11, 12, 13, 15, 17,
-    19, 22, 25, 29,
+    *(0,) * 14, *(1,) * 10, *(2,) * 8, *(3,) * 6, *(4,) * 5, *(5,) * 4, *(6,) * 3, *(7,) * 2, 8, 9, 10, 11, 12, 13, 15,
+    17, 19, 22, 25, 29,
 )  # fmt: skip
-"""How many steps below the best things happen, each as likely as the others: a quarter at the best, as on real tapes."""
+"""How many steps below the best things happen, each as likely as the others; a quarter at the best, as really."""
 
 _LINES_AT_ONCE: Final = 2_048
 _PRICES: Final = tuple(f"{price // _DOLLAR}.{price % _DOLLAR:04d}" for price in range(_DOLLAR + 1))

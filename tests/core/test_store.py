@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core import store as store_module
 from core.gaps import RECONNECT, RESTART, SEQUENCE, STALL, TERMINAL, Gap
 from core.lifecycle import Phase
+from core.machine import MAX_TOTAL
 from core.messages import (
     Communication,
     ErrorReply,
@@ -24,9 +25,8 @@ from core.messages import (
     UserOrder,
 )
 from core.money import MAX_SIZE
-from core.machine import MAX_TOTAL
-from core.trade_ids import MAX_TRADE_IDS
 from core.store import Change, ChangeKind, MarketStateStore, Rejected
+from core.trade_ids import MAX_TRADE_IDS
 from core.views import MarketView, PricePoint
 
 
