@@ -8,33 +8,27 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from core.actions import (
-    GO,
-    HOLD,
     Action,
     Progress,
     RunTerms,
     StrategySpec,
     Subscribe,
     Unsubscribe,
-    decode_outcome,
     decode_tick,
     terms_of,
 )
 from core.ahead import Ahead
 from core.cells import H_AT, NEVER
-from core.changes import Change, ChangeKind
 from core.context import Account, Context
 from core.decider import Decider, Reaction
 from core.dice import Dice
 from core.engine import Engine, Step
-from core.fetched import read as read_answer
-from core.gaps import MUTE, SEQUENCE, STALL, Gap
 from core.glance import Glance
 from core.health import Health
+from core.hearing import Hearing, Parts
 from core.inquiry import News
 from core.lookout import BEATS, Lookout
-from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
-from core.records import Control, Kind, Record, decode_control, decode_rest, decode_session
+from core.records import Kind, Record, decode_control, decode_session
 from core.reference import Reference
 from core.seats import Run, Seat, Seats, directly
 from core.strategy import Strategy
@@ -47,8 +41,6 @@ Load = Callable[[StrategySpec], Strategy]
 
 _TEXT: Final = int(Kind.FRAME)
 _OWN: Final = (int(Kind.DECISION), int(Kind.PROGRESS))
-_HEARD_ON: Final = (STALL, MUTE, "asleep", "disk_full", "sync_failed", "write_failed")
-"""Gaps after whose end the same subscriptions go on."""
 
 
 class Host:
@@ -82,7 +74,9 @@ class Host:
         self.lookout = Lookout(self.engine, self.reference, self.trading)
         self._seats = Seats(self._run, self._raises, self._failed)
         self.wakes = Wakes(self.engine, self._seats, self._ahead)
-        self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._news)
+        self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._told)
+        parts = Parts(self.reference, self.trading, self.lookout, self._seats, self.wakes, self._decider)
+        self._hearing = Hearing(self.engine, self._ahead, parts)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._ask, account, Dice(seed * 1_000_003 + number))
@@ -153,24 +147,24 @@ class Host:
             return reaction
         self.trading.at(step.now_ns)
         if step.gaps:
-            self._gaps(step.gaps)
+            self._hearing.gaps(step.gaps)
         if kind == _TEXT:
-            self._message(step)
+            self._hearing.message(step)
         elif kind == Kind.REST:
-            self._rest(record)
+            self._hearing.rest(record)
         elif kind == Kind.OUTCOME:
-            self._outcome(record)
+            self._hearing.outcome(record)
         elif kind == Kind.TICK:
             self._seats.tick(decode_tick(record.payload).due_ns)
         elif kind == Kind.CONTROL:
-            self._control(decode_control(record.payload))
+            self._hearing.control(decode_control(record.payload))
         if kind != _TEXT:
-            self._look(kind)
+            self._hearing.look(kind)
         is_beat = kind in BEATS
         if is_beat or self.trading.has_upkeep:
             over, asked = self.trading.upkeep(is_beat=is_beat)
             for news in over:
-                self._news(news)
+                self._hearing.news(news)
             for action in asked:
                 self._decider.decide(None, action)
         return self._concluded(reaction)
@@ -241,6 +235,9 @@ class Host:
         self._ahead.settle()
         self.trading.pull(seat.name)
 
+    def _told(self, news: News) -> None:
+        self._hearing.news(news)
+
     def _concluded(self, reaction: Reaction) -> Reaction:
         """The end of a record: strategies that failed, and the markets that they want to hear of now."""
         seats = self._seats
@@ -256,99 +253,6 @@ class Host:
         session = decode_session(record.payload)
         terms = terms_of(session)
         self._begin(RunTerms() if terms is None else terms, session.uuid.replace("-", ""), session.seed)
-
-    def _message(self, step: Step) -> None:
-        message, change = step.message, step.change
-        if isinstance(message, Fill | UserOrder):
-            self._news(self.trading.message(message))
-            return
-        if isinstance(message, EventFeeUpdate):
-            self.reference.override(message, self.now_ns)
-        elif isinstance(message, Subscribed) and message.channel == "fill":
-            self.trading.found()
-        if type(change) is not Change:
-            return
-        what, market = change.what, change.market
-        if what is ChangeKind.BOOK:
-            self._book(market)
-        elif what is ChangeKind.TRADE:
-            self._tell_market("on_trade", market, message)
-        elif what is ChangeKind.TICKER:
-            self._tell_market("on_ticker", market)
-        elif what is ChangeKind.LIFECYCLE:
-            assert isinstance(message, MarketLifecycle)
-            self.reference.heard(market, self.now_ns)
-            for news in self.trading.life(message):
-                self._news(news)
-            self._tell_market("on_lifecycle", market)
-        elif what is ChangeKind.POSITION:
-            self._seats.tell("on_position", market, market=market)
-
-    def _book(self, market: str) -> None:
-        memory = self.engine.memory
-        moved = memory.machine.top_moved(memory.m, self.engine.store.states()[market].at)
-        self._seats.book(market, self.window(market), top_moved=moved)
-
-    def _rest(self, record: Record) -> None:
-        fetched = read_answer(decode_rest(record.payload), self.now_ns)
-        if fetched is None:
-            return
-        self._decider.answered(fetched.why)
-        self.reference.take(fetched)
-        for news in self.trading.answer(fetched):
-            self._news(news)
-        self._seats.tell("on_rest", fetched)
-
-    def _outcome(self, record: Record) -> None:
-        outcome = decode_outcome(record.payload)
-        for news in self.trading.outcome(outcome):
-            self._news(news)
-        self._decider.concluded(outcome.decision)
-
-    def _control(self, control: Control) -> None:
-        if control.action == GO:
-            is_first = not self.trading.has_begun
-            self.trading.begin(control.markets, self._seats.heir, self.now_ns)
-            self._look(Kind.CONTROL)
-            if is_first:
-                self._seats.tell("on_start")
-        elif control.action in (HOLD, "stop"):
-            self.trading.is_started = False
-            self.trading.pull()
-
-    def _news(self, news: News) -> None:
-        """Tell whom it concerns; of a fill first the order, so that whoever hears of it sees both."""
-        order, fill = news.order, news.fill
-        if order is not None:
-            seat = self._seats.named(order.strategy)
-            self._seats.call(seat, "on_order", order)
-            if fill is not None:
-                self._seats.call(seat, "on_fill", fill)
-        elif fill is not None:
-            self._seats.tell("on_fill", fill, market=fill.market)
-
-    def _gaps(self, gaps: tuple[Gap, ...]) -> None:
-        """Numbers tell of missing books alone; every other gap may have swallowed what concerns the account."""
-        for gap in gaps:
-            if gap.reason != SEQUENCE:
-                self.trading.lost(gap.at_ns)
-                if gap.until_ns is not None and gap.reason in _HEARD_ON:
-                    self.trading.found()
-        self._look(_TEXT)
-        for gap in gaps:
-            self._seats.tell("on_gap", gap)
-
-    def _look(self, kind: int) -> None:
-        """See whether connection, exchange or limits are other than before; costly, so not at every frame."""
-        before = self.health
-        self.lookout.look(kind, self.now_ns)
-        if self.health != before:
-            if self.health.halted and not before.halted:
-                self.trading.pull()
-            self._seats.tell("on_health", self.health)
-
-    def _tell_market(self, hook: str, market: str, *more: Any) -> None:
-        self._seats.tell(hook, self.window(market), *more, market=market)
 
 
 def wanted_markets(before: dict[str, None], action: Subscribe | Unsubscribe) -> dict[str, None]:

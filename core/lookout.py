@@ -33,8 +33,8 @@ class Lookout:
 
     def look(self, kind: int, now_ns: int) -> None:
         """See how it is after a record of this kind."""
-        views = self._engine.connections.views()
-        self._alive = {v.number: v.heard_ns for v in views if v.is_open and now_ns - v.heard_ns <= STALL_NS}
+        alive = self._engine.connections.alive()
+        self._alive = {number: heard_ns for number, heard_ns in alive.items() if now_ns - heard_ns <= STALL_NS}
         risk = self._trading.risk
         self.health = Health(
             is_connected=bool(self._alive),

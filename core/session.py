@@ -143,6 +143,11 @@ class Connections:
         """The connections of this session by number; closed ones are forgotten in time."""
         return tuple(connection.view() for _, connection in sorted(self._sockets.connections.items()))
 
+    def alive(self) -> dict[int, int]:
+        """Of each connection that is up, when anything last came on it."""
+        connections = sorted(self._sockets.connections.items())
+        return {number: connection.heard_ns for number, connection in connections if connection.is_open}
+
     def adopt(self, base: SavedConnections, now_ns: int) -> tuple[Gap, ...]:
         """Go on from what a cut kept of an earlier session; reports its open gaps, numbered anew."""
         return self._sockets.adopt(base.connections, base.open_gaps, now_ns)

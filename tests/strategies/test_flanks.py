@@ -6,7 +6,7 @@ import pytest
 from core.actions import BookSide
 from core.orders import OrderState, OwnOrder
 from core.times import SECOND_NS
-from core.window import Window
+from core.window import Now, Window
 from strategies.flanks import ANSWER_NS, RETRY_NS, Do, Flank, is_answered, meets_own, needs, others
 from strategies.quoting import Quote, Top
 
@@ -109,4 +109,4 @@ def test_no_price_meets_an_order_of_ours_on_the_other_side() -> None:
 
 
 def test_of_an_unknown_market_there_are_no_others() -> None:
-    assert others(Window("M", None, NOW_NS), "ws", ()) == Top(None, 0, None, 0)
+    assert others(Window("M", None, Now(NOW_NS)), "ws", ()) == Top(None, 0, None, 0)
