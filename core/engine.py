@@ -32,6 +32,7 @@ from core.gaps import Gap
 from core.levels import DONE
 from core.market import MarketState, hand_over, hand_over_trade
 from core.messages import decode
+from core.messages.hot import delta_numbers
 from core.messages.types import (
     BookDelta,
     BookSnapshot,
@@ -118,7 +119,7 @@ class SavedEngine(msgspec.Struct):
 class Engine:
     """Steps records; what it knows then is in `connections`, `store`, `counts` and `now_ns`."""
 
-    __slots__ = ("_counts", "_last_gap", "connections", "memory", "next_seq", "store", "timeline")
+    __slots__ = ("_counts", "_last_gap", "_states", "connections", "memory", "next_seq", "store", "timeline")
 
     def __init__(self, saved: SavedEngine | None = None, *, is_compiled: bool | None = None) -> None:
         """is_compiled: whether what is done to every record is compiled (default: if that is loaded already); the
@@ -129,6 +130,7 @@ class Engine:
         self._counts = Counts() if saved is None else saved.counts
         self.connections = Connections(None if saved is None else saved.connections, self.memory)
         self.store = MarketStateStore(None if saved is None else saved.store, self.memory)
+        self._states = self.store.states()
         self._last_gap = 0 if saved is None else saved.connections.last_gap
 
     @property
@@ -180,23 +182,19 @@ class Engine:
         """`step`; None where the record is a text frame that is the usual next one and changed a book."""
         if record.kind != _TEXT:
             return self.step(record)
-        message = decode(record.payload)
-        if type(message) is BookDelta and not message.unknown_fields and record.seq == self.next_seq:
-            state = self.store.states().get(message.market)
+        numbers = delta_numbers(record.payload)
+        if numbers is not None and record.seq == self.next_seq:
+            market, sid, seq, side, price, delta, clock = numbers
+            state = self._states.get(market)
             if state is not None:
                 memory, now_ns = self.memory, self.timeline.at(record)
-                done = memory.machine.step_delta(
-                    memory.m, state.at, record.connection, message.sid, message.seq, now_ns,
-                    1 if message.side is _YES else 2, message.price, message.delta, message.clock,
-                )  # fmt: skip
-                if done == DONE:
+                if memory.machine.fold_delta(
+                    memory.m, state.at, record.connection, sid, seq, now_ns, side, price, delta, clock
+                ):
                     self.next_seq += 1
                     self.timeline.now_ns = now_ns
-                    plain = memory.plain
-                    plain[H_RECORDS] += 1
-                    plain[H_FRAMES] += 1
                     return None
-        return self.step(record, message)
+        return self.step(record)
 
     def base_state(self, markets: Iterable[str] = ()) -> Any:
         """JSON-able state for the SESSION of a cut that begins after this record; of `markets` only, if any."""
@@ -206,6 +204,7 @@ class Engine:
         """Go on from a `base_state` at the beginning of a session; reports the gaps that were open, numbered anew."""
         loaded = base.from_json(value)
         self.store.reset(loaded.store)
+        self._states = self.store.states()
         gaps = self.connections.adopt(loaded.connections, self.now_ns)
         self._last_gap = max([self._last_gap, *(gap.number for gap in gaps)])
         return gaps
@@ -316,6 +315,7 @@ class Engine:
     def _session(self, record: Record, now_ns: int) -> tuple[Gap, ...]:
         gaps = self.connections.observe_record(record, now_ns)
         self.store.reset()
+        self._states = self.store.states()
         carried = decode_session(record.payload).base
         return gaps if carried is None else gaps + self.load_base(carried)
 

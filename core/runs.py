@@ -47,6 +47,18 @@ WHYS: Final = 8
 
 
 @inner
+def fold_delta(
+    m: Any, at: int, number: int, sid: int, seq: int, now: int, side: int, price: int, delta: int, clock: int
+) -> bool:
+    """An orderbook_delta as a whole record; False when it is out of the ordinary, and then nothing is done."""
+    if step_delta(m, at, number, sid, seq, now, side, price, delta, clock) != DONE:
+        return False
+    m[H_FRAMES] += 1
+    m[H_RECORDS] += 1
+    return True
+
+
+@inner
 def top_moved(m: Any, at: int) -> bool:
     """Whether a best price or its size is another than strategies were last told; they are taken to be told now."""
     told = at + M_TOLD

@@ -181,6 +181,7 @@ def _levels(levels: list[tuple[str, str]]) -> tuple[Level, ...]:
     return tuple([(PRICES[price], _unsigned(SIZES[size])) for price, size in levels])
 
 
+_YES: Final = Side.YES
 _read: Final = msgspec.json.Decoder(_Snapshot | _Delta | _Ticker | _Trade).decode
 
 
@@ -206,3 +207,21 @@ def decode_hot(payload: bytes) -> BookSnapshot | BookDelta | Ticker | Trade:
         clock=msg.clock,
         client_order_id=msg.client_order_id,
     )
+
+
+def delta_numbers(payload: bytes) -> tuple[str, int, int, int, int, int, int] | None:
+    """Of a delta that `decode_hot` takes: market, sid, seq, side (1 yes, 2 no), price, delta, clock; else None.
+
+    For who needs nothing else of it: a tuple is made in a quarter of the time of a message.
+    """
+    try:
+        frame = _read(payload)
+        if type(frame) is not _Delta:
+            return None
+        msg = frame.msg
+        if msg.ts:
+            parse_rfc3339(msg.ts)  # a time that is none makes it another message
+        side = 1 if msg.side is _YES else 2
+        return msg.market_ticker, frame.sid, frame.seq, side, PRICES[msg.price_dollars], SIZES[msg.delta_fp], msg.clock
+    except (ValueError, KeyError, RecursionError):
+        return None

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import DELTA, SNAPSHOT, TICKER, TRADE, delta, examples, frame, raw_delta, snapshot, ticker, trade
 
-from core.messages import BookDelta, BookSnapshot, Malformed, Message, Trade, Unknown, decode
+from core.messages import BookDelta, BookSnapshot, Malformed, Message, Side, Trade, Unknown, decode
 from core.messages.decoding import decode_any
 from core.messages.fields import MAX_UNKNOWN_FIELDS, MAX_UNKNOWN_NAME
-from core.messages.hot import decode_hot
+from core.messages.hot import decode_hot, delta_numbers
 from core.messages.market import MAX_LEVELS
 from core.messages.strict import MAX_DEPTH
 
@@ -59,6 +59,12 @@ def check(payload: bytes) -> Message | Malformed:
     hot = outcome(decode_hot, payload)
     assert message == thorough
     assert hot is None or (hot == thorough and type(hot) is type(thorough))
+    if isinstance(hot, BookDelta):
+        side = 1 if hot.side is Side.YES else 2
+        numbers = (hot.market, hot.sid, hot.seq, side, hot.price, hot.delta, hot.clock)
+        assert delta_numbers(payload) == numbers
+    else:
+        assert delta_numbers(payload) is None
     if isinstance(message, Malformed):
         assert len(message.reason) < 64
         assert REASON_LETTERS.issuperset(message.reason)
