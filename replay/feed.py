@@ -18,8 +18,9 @@ from core.records import Kind, Record
 from core.rows import Rows
 from core.runs import END
 
-COLUMNS: Final = tuple(name for name in SCHEMA.names if name != "source")
-"""What the column path reads: everything but an import's own spelling of its lines."""
+_PASSED_OVER: Final = ("shape", "source", "malformed", "unknown_fields")
+COLUMNS: Final = tuple(name for name in SCHEMA.names if name not in _PASSED_OVER)
+"""What the column path reads; of a row that is not complete the payload says all."""
 
 Fed: TypeAlias = tuple[Record, Message | Malformed | None]
 """A record and its message, None where the engine is to decode the payload."""

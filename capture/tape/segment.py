@@ -146,6 +146,10 @@ class RecordGroup:
             yield map(Record, *[column[rows].tolist() for column in self.numbers], payloads)
 
 
+_DICTIONARIES: Final = [f.name for f in SCHEMA if pa.types.is_dictionary(f.type)]
+_BLOBS: Final = [f.name for f in SCHEMA if pa.types.is_large_binary(f.type)]
+
+
 class SegmentFile:
     """An open segment. `facts` and `shapes` are what the file says of itself; `rebuild_columns` what payloads need."""
 
@@ -153,11 +157,10 @@ class SegmentFile:
         """Raises TapeDamaged when it is no segment of ours."""
         self.path = path
         try:
-            self._file = pq.ParquetFile(
-                source,
-                page_checksum_verification=True,
-                read_dictionary=[f.name for f in SCHEMA if pa.types.is_dictionary(f.type)],
-                binary_type=pa.large_binary(),
+            self._file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=_DICTIONARIES)
+            # dictionaries come as such only where no type is asked for, payloads of any length only where one is
+            self._blobs = pq.ParquetFile(
+                source, metadata=self._file.metadata, page_checksum_verification=True, binary_type=pa.large_binary()
             )
             metadata = self._file.metadata.metadata or {}
             self.facts = msgspec.json.decode(metadata[_FACTS.encode()], type=Facts)
@@ -181,7 +184,13 @@ class SegmentFile:
 
     def _group(self, index: int, names: list[str]) -> Any:
         try:
-            return schema.as_in_schema(self._file.read_row_group(index, columns=names), names)
+            table = self._file.read_row_group(index, columns=[name for name in names if name not in _BLOBS])
+            blobs = [name for name in names if name in _BLOBS]
+            if blobs:
+                read = self._blobs.read_row_group(index, columns=blobs)
+                for name in blobs:
+                    table = table.append_column(name, read.column(name))
+            return schema.as_in_schema(table, names)
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             place = f"row group {index}"
             raise TapeDamaged(
