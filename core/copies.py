@@ -7,7 +7,6 @@ somebody asks for it.
 
 import importlib.util
 from collections.abc import Callable
-from threading import Lock
 from types import ModuleType
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -20,14 +19,15 @@ Machine: TypeAlias = Any
 
 _NAMES: Final = ("core.levels", "core.machine")
 
-_lock = Lock()
-_is_copying = False
+_MARK: Final = "is_inner"
+
 _compiled: ModuleType | None = None
 
 
 def inner(function: F) -> F:
     """Marks a function of the machine: left as it is, but compiled in the compiled copy."""
-    return compiled(function) if _is_copying else function  # type: ignore[return-value]  # it is called alike
+    function.__dict__[_MARK] = True
+    return function
 
 
 def machine(is_compiled: bool | None = None) -> Machine:
@@ -40,20 +40,14 @@ def machine(is_compiled: bool | None = None) -> Machine:
 
 
 def _load() -> ModuleType:
-    global _compiled, _is_copying
-    with _lock:
-        if _compiled is None:
-            machine(False)  # the plain copy must not be made while functions are being compiled
-            _is_copying = True
-            try:
-                _compiled = _copy()
-            finally:
-                _is_copying = False
-        return _compiled
+    global _compiled
+    if _compiled is None:  # of two threads that come here at once each makes a copy, which are alike
+        _compiled = _copy()
+    return _compiled
 
 
 def _copy() -> ModuleType:
-    """Each module's text once more, calling functions of the copies before it."""
+    """Each module's text once more, its functions compiled and calling those of the copies before it."""
     copied: dict[str, Any] = {}
     module = ModuleType("none")
     for name in _NAMES:
@@ -61,9 +55,8 @@ def _copy() -> ModuleType:
         assert spec is not None and spec.loader is not None, f"{name} is a module of ours"
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        for key, value in copied.items():
-            if key in vars(module):
-                setattr(module, key, value)
-        own = {key: value for key, value in vars(module).items() if hasattr(value, "py_func")}
+        marked = {key: value for key, value in vars(module).items() if hasattr(value, _MARK)}
+        own = {key: compiled(value) for key, value in marked.items() if value.__module__ == name}
+        vars(module).update({key: copied[key] for key in marked if key in copied} | own)
         copied.update(own)
     return module
