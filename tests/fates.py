@@ -65,7 +65,7 @@ DEEDS: Final = st.one_of(
     st.tuples(st.just("closed"), _connections),
     st.tuples(st.just("begun"), _connections, st.booleans()),
     st.tuples(st.just("sent"), _connections, st.integers(1, 3), st.booleans()),
-    st.tuples(st.just("session"), _coverages, st.booleans()),
+    st.tuples(st.just("session"), _coverages, st.booleans(), st.sampled_from((0, 20 * MILLI, -20 * MILLI))),
     st.tuples(st.just("gap"), st.booleans(), st.integers(0, 2), st.sampled_from(((), ("A",)))),
     st.tuples(st.just("silence"), st.sampled_from((1, 26_000 * MILLI, -5 * MILLI))),
     st.tuples(st.just("other"), st.sampled_from((Kind.FRAME_PING, Kind.TICK, Kind.DECISION, Kind.SENT_PONG)),
@@ -86,13 +86,14 @@ class Scribe:
         self.records: list[Record] = []
         self.now_ns = START_NS
         self.mono = mono
+        self.skew_ns = 50 * MILLI
         self.numbers: dict[tuple[int, int], int] = {}
 
     def put(self, kind: Kind, payload: msgspec.Struct | bytes = b"", connection: int = 0) -> None:
         """Any record, a millisecond after the one before."""
         self.now_ns += MILLI
         raw = payload if isinstance(payload, bytes) else encode_payload(payload)
-        mono_ns = self.now_ns - START_NS + 50 * MILLI if self.mono else 0
+        mono_ns = self.now_ns - START_NS + self.skew_ns if self.mono else 0
         self.records.append(Record(len(self.records), self.now_ns, max(mono_ns, 0), connection, kind, raw))
 
     def frame(self, connection: int, body: dict[str, Any]) -> None:
@@ -119,7 +120,7 @@ def records_of(fate: tuple[Coverage, bool, list[Deed]]) -> list[Record]:
     """The records of a fate, after a beginning that leaves two books and a subscription of each channel."""
     coverage, mono, deeds = fate
     scribe = Scribe(mono=mono)
-    for deed in (("session", coverage, mono), ("begun", 1, False), *deeds):
+    for deed in (("session", coverage, mono, 0), ("begun", 1, False), *deeds):
         scribe.do(deed)
     return scribe.records
 
@@ -127,7 +128,7 @@ def records_of(fate: tuple[Coverage, bool, list[Deed]]) -> list[Record]:
 def usual_records(count: int, seed: int) -> list[Record]:
     """So many records that are what tapes are made of, in which little happens but the usual."""
     scribe, dice = Scribe(mono=True), random.Random(seed)
-    scribe.do(("session", Coverage(), True))
+    scribe.do(("session", Coverage(), True, 0))
     scribe.do(("begun", 1, False))
     while len(scribe.records) < count:
         scribe.do(("usual", 1, 400, dice.getrandbits(32)))
@@ -236,8 +237,9 @@ def _sent(scribe: Scribe, connection: int, command: int, use_yes_price: bool) ->
     scribe.put(Kind.SENT, payload, connection)
 
 
-def _session(scribe: Scribe, coverage: Coverage, mono: bool) -> None:
+def _session(scribe: Scribe, coverage: Coverage, mono: bool, jump_ns: int) -> None:
     scribe.mono = mono
+    scribe.skew_ns += jump_ns  # of the monotonic clock, against the wall's
     scribe.put(Kind.SESSION, Session("a-uuid", "test", coverage=coverage))
 
 

@@ -119,7 +119,7 @@ def batches(tape: Sequence[Told], size: int) -> Iterator[Sequence[Told]]:
 
 @needs_compiled
 @given(FATES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_both_copies_take_the_same_steps(fate: Any) -> None:
     plain, compiled = Engine(is_compiled=False), Engine(is_compiled=True)
     for record, message in with_messages(records_of(fate)):
@@ -132,7 +132,7 @@ def test_both_copies_take_the_same_steps(fate: Any) -> None:
 
 @EACH_COPY
 @given(fate=FATES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_rows_lead_where_records_do(is_compiled: bool, fate: Any) -> None:
     tape = with_messages(records_of(fate))
     alone, engine = Engine(is_compiled=False), Engine(is_compiled=is_compiled)
