@@ -89,7 +89,7 @@ def crowded(number: int, homes: int) -> str:
     homes=st.sampled_from((1, 2, 5, 40)),
     start=st.integers(0, 5_000),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_ids_that_crowd_the_table_are_seen_once_until_they_are_the_oldest(
     is_compiled: bool, told: list[int], homes: int, start: int
 ) -> None:

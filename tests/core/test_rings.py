@@ -1,7 +1,9 @@
-from hypothesis import given
+from copies import EACH_COPY
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.rings import RING_CAPACITY, Pool, Ring
+from core.cells import Memory
+from core.rings import RING_CAPACITY, CellRing, Pool, Ring
 
 
 def test_a_ring_gives_its_items_oldest_first() -> None:
@@ -72,3 +74,73 @@ def test_rings_made_again_from_their_items_go_on_alike(told: list[tuple[int, int
         others[which].append(item)
     assert [ring.items() for ring in rings] == [ring.items() for ring in others]
     assert pool.used == other_pool.used == sum(len(ring.items()) for ring in rings)
+
+
+# ------------------------------------------------------------------ the same in cells
+
+
+class RingModel:
+    """Rings of a pool, as plain lists."""
+
+    def __init__(self, rings: int, capacity: int) -> None:
+        self.items: list[list[int]] = [[] for _ in range(rings)]
+        self.capacity = capacity
+
+    @property
+    def used(self) -> int:
+        return sum(map(len, self.items))
+
+    def append(self, which: int, item: int) -> None:
+        if len(self.items[which]) == RING_CAPACITY:
+            del self.items[which][0]
+        elif self.used >= self.capacity:
+            longest = RING_CAPACITY
+            while self.used > self.capacity * 3 // 4 and longest > 1:
+                longest //= 2
+                self.items = [items[-longest:] for items in self.items]
+            self.capacity = max(self.capacity, self.used + 1)
+        self.items[which].append(item)
+
+
+RUNS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from((1, 2, 7, 9, 300, 1_100))), max_size=12)
+
+
+@EACH_COPY
+@given(runs=RUNS, capacity=st.sampled_from((2, 5, 60, 900, 3_000, 100_000)), cells=st.sampled_from((1, 3)))
+@settings(max_examples=40, deadline=None)
+def test_rings_in_cells_keep_what_rings_of_objects_keep(
+    is_compiled: bool, runs: list[tuple[int, int]], capacity: int, cells: int
+) -> None:
+    memory = Memory(is_compiled)
+    pool, objects = Pool(memory, capacity), Pool(capacity=capacity)
+    places = [memory.take(4) for _ in range(4)]
+    before = memory.used
+    rings, others = [CellRing(pool, at, cells) for at in places], [Ring[int](objects) for _ in places]
+    model, item = RingModel(4, capacity), 0
+    for which, times in runs:
+        for _ in range(times):
+            item += 1
+            rings[which].append([item, -item, item][:cells])
+            others[which].append(item)
+            model.append(which, item)
+        assert [[value[0] for value in ring.items()] for ring in rings] == model.items
+        assert [list(ring.items()) for ring in others] == model.items
+        assert all(list(value) == [value[0], -value[0], value[0]][:cells] for ring in rings for value in ring.items())
+        last = rings[which].last()
+        assert last is not None and last[0] == item
+        assert pool.used == objects.used == model.used
+        assert pool.capacity == objects.capacity == model.capacity
+    for ring in rings:
+        ring.release()
+    assert (pool.used, memory.used) == (0, before)
+
+
+@EACH_COPY
+def test_a_ring_in_cells_is_filled_anew(is_compiled: bool) -> None:
+    pool = Pool(Memory(is_compiled))
+    ring = CellRing(pool, pool.memory.take(4), 2)
+    assert (ring.last(), list(ring.items())) == (None, [])
+    ring.fill([(number, 0) for number in range(30)])
+    ring.fill([(1, 2), (3, 4)])
+    assert [tuple(item) for item in ring.items()] == [(1, 2), (3, 4)]
+    assert pool.used == len(ring) == 2
