@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.copies import Machine, machine
+from core.copies import machine
 
 NULL: Final = -(1 << 63)
 """Stands for "no value"."""

@@ -40,7 +40,7 @@ def machine(is_compiled: bool | None = None) -> Machine:
 
 
 def _load() -> ModuleType:
-    global _compiled
+    global _compiled  # noqa: PLW0603  # one copy for the whole process
     if _compiled is None:  # of two threads that come here at once each makes a copy, which are alike
         _compiled = _copy()
     return _compiled

@@ -1,7 +1,7 @@
 """The machine that steps the four messages which make up a tape: is it the next one, what does it change, who is woken.
 
-Knows numbering, books, trades, tickers, all as cells. Functions like those of `core.levels`: the same run live, by bytes
-and by columns, as they stand or compiled. `step_...` does the whole step of one message, or nothing at all where
+Knows numbering, books, trades, tickers, all as cells. Functions like those of `core.levels`: the same run live, by
+bytes and by columns, as they stand or compiled. `step_...` does the whole step of one message, or nothing at all where
 anything about it is out of the ordinary (UNUSUAL): then `core.engine` takes the long way. `run` steps many.
 """
 
@@ -30,7 +30,7 @@ from core.cells import (
     M_HEARD_NS,
     M_ID,
     M_NO,
-    M_NO_BEST,
+    M_PRICES,
     M_SEQ,
     M_SID,
     M_TICKER,
@@ -42,8 +42,6 @@ from core.cells import (
     M_TRUSTED,
     M_WAKES,
     M_YES,
-    M_YES_BEST,
-    M_PRICES,
     NO_BID,
     NULL,
     S_CONNECTION,
@@ -95,12 +93,18 @@ from core.levels import (
     append,
     apply_delta,
     apply_snapshot,
-    change as change,
-    clear as clear,
     has_room,
-    highest as highest,
     note,
     size_at,
+)
+from core.levels import (
+    change as change,
+)
+from core.levels import (
+    clear as clear,
+)
+from core.levels import (
+    highest as highest,
 )
 
 STALL_NS: Final = 25_000_000_000
@@ -135,7 +139,7 @@ def is_next(m: Any, told: int, number: int, sid: int, seq: int, now: int) -> boo
     expected = m[sub + S_NEXT]
     if seq == 0:
         return True
-    return 0 < expected and seq < MAX_TOTAL and (seq == expected or (m[H_FILTERED] == 1 and seq > expected))
+    return expected > 0 and seq < MAX_TOTAL and (seq == expected or (m[H_FILTERED] == 1 and seq > expected))
 
 
 @inner
@@ -249,7 +253,7 @@ def apply_ticker(m: Any, at: int, sid: int, seq: int, now: int, source: Any, mor
     if moved and m[at + M_HAS_BOOK] == 0:
         # nobody bidding is shown as a bid of 0 and an ask of 1
         yes_best = NO_BID if bid == NULL or bid == 0 else bid
-        no_best = NO_BID if ask == NULL or ask == DOLLAR else DOLLAR - ask
+        no_best = NO_BID if ask == NULL or ask == DOLLAR else DOLLAR - ask  # noqa: SIM109  # compiles to as much
         note(m, at, now, yes_best, no_best)
 
 
@@ -335,7 +339,7 @@ def step_row(m: Any, rows: Any, stride: int, row: int, at: int) -> int:
         side = rows[O_SIDE * stride + row]
         price = rows[O_PRICE * stride + row]
         size = rows[O_SIZE * stride + row]
-        return step_delta(m, at, number, sid, seq, now, side, price, size, rows[O_CLOCK * stride + row])  # noqa: E501  # one call
+        return step_delta(m, at, number, sid, seq, now, side, price, size, rows[O_CLOCK * stride + row])  # one call
     more = rows[O_MORE * stride + row]
     if what == TRADE:
         return step_trade(m, at, number, sid, seq, now, rows, more)

@@ -82,8 +82,8 @@ class MarketState:
     """
 
     __slots__ = (
-        "_odd_ticker", "at", "book", "book_change", "fills", "ids", "lifecycle", "market", "market_id", "memory", "orders",
-        "position_report", "positions", "rest", "ticker_change", "trade_change", "trades",
+        "_odd_ticker", "at", "book", "book_change", "fills", "ids", "lifecycle", "market", "market_id", "memory",
+        "orders", "position_report", "positions", "rest", "ticker_change", "trade_change", "trades",
     )  # fmt: skip
 
     def __init__(self, market: str, pool: Pool | None = None, ids: Ids | None = None) -> None:
@@ -257,9 +257,8 @@ def restore(saved: SavedMarket, pool: Pool, ids: Ids) -> MarketState:
     """The market that `save` gave these values of."""
     view = saved.view
     state = MarketState(view.market, pool, ids)
-    if saved.has_book:
-        if not state.book.snapshot(view.yes, view.no):
-            raise ValueError(f"{view.market}: no book has these levels")
+    if saved.has_book and not state.book.snapshot(view.yes, view.no):
+        raise ValueError(f"{view.market}: no book has these levels")
     if view.ticker is not None:
         state.take_ticker(view.ticker, 0)
     state.book.prices.fill([_cells_of(point) for point in view.prices])

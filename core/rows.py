@@ -51,7 +51,7 @@ _QUIET: Final = (
 
 
 class Rows:
-    """One batch. cells: what `core.engine.Engine.run` takes; rows: how many, which is also the stride of its columns."""
+    """One batch. cells: what `core.engine.Engine.run` takes; rows: how many, the stride of its columns."""
 
     __slots__ = ("_at_ns", "_codes", "_market_ids", "_markets", "_mono_ns", "_places", "cells", "rows")
 
@@ -85,7 +85,7 @@ class Rows:
             self.cells[column * rows : (column + 1) * rows] = values
 
     def time(self, timeline: Timeline, first: int) -> None:
-        """Set the `now_ns` of all rows from one on, as they follow on a timeline; behind a SESSION they mean nothing."""
+        """Set the `now_ns` of all rows from one on, as they follow on a timeline; behind a SESSION they are void."""
         times = timeline.following(self._at_ns[first:], self._mono_ns[first:])
         start = O_NOW * self.rows
         self.cells[start + first : start + self.rows] = times
@@ -114,7 +114,7 @@ class Rows:
 
 
 class _More:
-    """What the columns of rows do not hold. places: where each row's begins; parts: (place, values); end: behind all."""
+    """What columns of rows do not hold. places: where each row's begins; parts: (place, values); end: behind all."""
 
     def __init__(self, what: Ints, columns: Columns, start: int) -> None:
         self.places = np.zeros(columns.rows, np.int64)

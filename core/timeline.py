@@ -44,7 +44,7 @@ class Timeline(msgspec.Struct):
         return self.now_ns
 
     def following(self, at_ns: Any, mono_ns: Any) -> Any:
-        """The times of records after the last one, none of which begins a session (integer arrays); nothing moves on."""
+        """The times of records after the last one, none of which begins a session (integer arrays); nothing moves."""
         if self.base_mono_ns:
             at_ns = np.where(mono_ns == 0, at_ns, self.base_ns + mono_ns - self.base_mono_ns)
         return np.maximum(np.maximum.accumulate(at_ns), self.now_ns)

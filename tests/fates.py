@@ -152,7 +152,9 @@ def _usual(scribe: Scribe, connection: int, count: int, seed: int) -> None:
         match dice.randrange(10):
             case 0:
                 trade_id = UUID.format(dice.randrange(2**47))
-                scribe.do(("trade", connection, "next", market, trade_id, dice.choice(_COARSE), dice.random() < 0.2, {}))
+                scribe.do(
+                    ("trade", connection, "next", market, trade_id, dice.choice(_COARSE), dice.random() < 0.2, {})
+                )
             case 1:
                 bid = dice.choice(_COARSE)
                 values = {"yes_bid_dollars": bid, "yes_ask_dollars": "1.0000", "market_id": "m1"}
@@ -177,9 +179,7 @@ def _begun(scribe: Scribe, connection: int, use_yes_price: bool) -> None:
         scribe.do(("snapshot", connection, 1, "next", market, levels, [("0.5000", "5.00")], {}))
 
 
-def _delta(
-    scribe: Scribe, connection: int, sid: int, how: str, *rest: Any
-) -> None:
+def _delta(scribe: Scribe, connection: int, sid: int, how: str, *rest: Any) -> None:
     market, side, price, size, extra = rest
     msg = {"market_ticker": market, "price_dollars": price, "delta_fp": size, "side": side, "ts_ms": START_NS // MILLI}
     scribe.numbered(connection, sid, how, "orderbook_delta", msg | extra)

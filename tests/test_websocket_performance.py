@@ -16,8 +16,9 @@ from wire import frame
 from capture.tape.reader import Tape
 from capture.tape.schema import GROUP_ROWS
 from core import engine as core_engine
-from core import state, store
+from core import state
 from core.changes import Change
+from core.machine import MAX_TRADE_IDS
 from core.messages import BookDelta, Side, decode
 from core.records import Kind, Record
 from core.rings import RING_CAPACITY
@@ -25,6 +26,7 @@ from core.store import MarketStateStore
 from replay import Player, books, player
 from replay.books import Grid, book_every
 from replay.cut import Selection, cut
+from replay.feed import Bytes
 from replay.importer import ImportOptions, import_recording
 from replay.summary import summarize
 from replay.synthetic import Plan, write_recording
@@ -147,8 +149,10 @@ def test_a_player_reads_ahead_by_one_record_at_most(tmp_path: Path) -> None:
     taken: list[int] = []
     tape = story().tape(tmp_path / "tape")
     stopping = Player(tape)
-    honest = stopping._feed
-    stopping._feed = (taken.append(fed[0].seq) or fed for fed in honest)  # type: ignore[func-returns-value]  # counts
+    feed = stopping._feed
+    assert isinstance(feed, Bytes)
+    honest = feed._records
+    feed._records = (taken.append(record.seq) or record for record in honest)  # type: ignore[func-returns-value]  # counts
     stopping.advance(until_ns=START_NS + 20 * MILLI)
     assert len(taken) == stopping.position + 1
 
@@ -156,11 +160,10 @@ def test_a_player_reads_ahead_by_one_record_at_most(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ what is kept
 
 
-def test_state_does_not_grow_with_the_length_of_a_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MAX_TRADE_IDS", RING_CAPACITY)  # every memory is full long before the first look
+def test_state_does_not_grow_with_the_length_of_a_tape(tmp_path: Path) -> None:
     script = Script().session().opened().subscribed().subscribed(2, "trade")
     script.snapshot("KXTEST-A", [("0.4000", "9.00")], [("0.5000", "9.00")])
-    for turn in range(5 * RING_CAPACITY):
+    for turn in range(2 * MAX_TRADE_IDS):  # every memory is full before the first look
         script.trade("KXTEST-A", f"0.{4000 + turn % 1_000:04d}", "1.00")
         if turn % 8 == 0:
             script.delta("KXTEST-A", "yes", f"0.{1000 + turn % 800:04d}", "1.00")

@@ -15,6 +15,15 @@ from core.copies import inner, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 
+WITHOUT_NUMBA = """
+import core.compiled
+core.compiled.INSTALLED = False
+import core.machine
+from core.copies import machine
+from core.engine import Engine
+print(machine(True) is core.machine, Engine(is_compiled=True).memory.is_compiled)
+"""
+
 PLAIN = {
     name: value
     for module in (core.levels, core.machine)
@@ -72,9 +81,7 @@ def test_a_marked_function_is_left_as_it_is() -> None:
         ("import sys; from core.engine import Engine; Engine(); print('numba' in sys.modules)", "False"),
         ("from core.copies import machine; import core.machine as plain; print(machine(True) is plain)",
          str(not INSTALLED)),
-        ("import core.compiled as c; c.INSTALLED = False; from core.copies import machine; import core.machine as p;"
-         "from core.engine import Engine; print(machine(True) is p, Engine(is_compiled=True).memory.is_compiled)",
-         "True False"),
+        (WITHOUT_NUMBA, "True False"),
     ],
 )  # fmt: skip
 def test_nothing_is_compiled_unless_somebody_asks_and_numba_is_there(program: str, answer: str) -> None:

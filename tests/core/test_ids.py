@@ -64,7 +64,9 @@ def test_texts_that_nobody_knows_any_more_are_forgotten_and_their_numbers_are_no
 
 
 class Model:
-    """The last MAX_TRADE_IDS different ids."""
+    """The last MAX_TRADE_IDS different ids. last_gone: the one that was forgotten last."""
+
+    last_gone = ""
 
     def __init__(self) -> None:
         self.keys: OrderedDict[str, None] = OrderedDict()
@@ -74,13 +76,18 @@ class Model:
             return False
         self.keys[text] = None
         if len(self.keys) > MAX_TRADE_IDS:
-            self.keys.popitem(last=False)
+            self.last_gone, _ = self.keys.popitem(last=False)
         return True
 
 
 def crowded(number: int, homes: int) -> str:
     """An id whose home in the hash table is one of so few, the last slot and the first ones among them."""
     return f"00000000-0000-0000-{number:04x}-{(number % homes - homes // 2) % 2**15:012x}"
+
+
+def knows(memory: Memory, ids: Ids, text: str) -> bool:
+    """Whether an id is remembered; it is not by asking."""
+    return bool(memory.plain[memory.machine.seen_cell(memory.m, *ids.halves(text))])
 
 
 @EACH_COPY
@@ -102,6 +109,8 @@ def test_ids_that_crowd_the_table_are_seen_once_until_they_are_the_oldest(
     for number in told:
         text = crowded(number, homes)
         assert (seen.add(text) is not None) == model.add(text)
+        for other in {crowded(number, homes): None for number in (*told[:9], *range(0, 30, 4))}:
+            assert knows(memory, ids, other) == (other in model.keys)
     assert list(seen.keys()) == list(model.keys)
 
 
@@ -118,6 +127,9 @@ def test_one_crowd_follows_another_through_a_full_table(is_compiled: bool, homes
             low = (number * 7 + turn * 1_000_003) % 2**40
             text = f"22222222-0000-0000-0000-{low:012x}"
             assert (seen.add(text) is not None) == model.add(text)
+            if model.last_gone.startswith("00000000"):
+                model.last_gone = ""
+                assert [knows(memory, ids, other) for other in texts_] == [other in model.keys for other in texts_]
     assert list(seen.keys()) == list(model.keys)
     for text in [*model.keys][:100]:
         assert seen.add(text) is None

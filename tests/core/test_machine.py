@@ -246,7 +246,15 @@ def test_a_snapshot_that_ends_a_gap_of_another_subscription_ends_it_by_rows_too(
 @EACH_COPY
 @pytest.mark.parametrize("seq", [INT64_MAX - 1, INT64_MAX])
 def test_the_last_number_there_is_is_counted_as_any_other(is_compiled: bool, seq: int) -> None:
-    told = (snapshot(INT64_MAX - 2), delta(seq), delta(seq), delta(INT64_MAX), delta(5), trade(seq, ID), trade(seq, UUID.format(2)))
+    told = (
+        snapshot(INT64_MAX - 2),
+        delta(seq),
+        delta(seq),
+        delta(INT64_MAX),
+        delta(5),
+        trade(seq, ID),
+        trade(seq, UUID.format(2)),
+    )
     alone, by_rows = put_through(is_compiled, *told, coverage=Coverage(filtered=True))
     assert digest(alone) == digest(by_rows)
     assert load(dump(alone)).connections.views() == alone.connections.views()

@@ -63,7 +63,9 @@ def test_with_more_rings_than_room_each_keeps_its_last_item() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers()), max_size=300), st.integers(7, 60), st.integers(0, 300))
 def test_rings_made_again_from_their_items_go_on_alike(told: list[tuple[int, int]], capacity: int, pause: int) -> None:
-    pool = Pool(capacity=capacity)  # one item more than rings: with fewer the pool grows, and that is not part of the state
+    pool = Pool(
+        capacity=capacity
+    )  # one item more than rings: with fewer the pool grows, and that is not part of the state
     rings = [Ring[int](pool) for _ in range(6)]
     for which, item in told[:pause]:
         rings[which].append(item)

@@ -60,7 +60,7 @@ def whats(rows: Rows) -> list[int]:
 
 def more(rows: Rows, count: int, row: int = 0) -> list[int]:
     start = cell(rows, O_MORE, row)
-    return rows.cells[start : start + count].tolist()
+    return [int(value) for value in rows.cells[start : start + count]]
 
 
 def test_a_delta_is_all_in_its_columns() -> None:

@@ -204,8 +204,8 @@ def lived() -> bytes:
     deck.sent({"id": 1, "cmd": "subscribe", "params": {"channels": ["orderbook_delta"], "use_yes_price": True}})
     for message in (
         subscribed(), subscribed(2, "trade", 2), snapshot(1, "A", no=((4_400, 5),)), snapshot(2, "B"), delta(3, 4_001),
-        trade(1, "odd"), trade(2, "0e3b1f5a-9d0c-4b8e-8a54-000000000001"), ticker("A", yes_bid=5), ticker("C", yes_ask=5),
-        delta(9, market="A"),
+        trade(1, "odd"), trade(2, "0e3b1f5a-9d0c-4b8e-8a54-000000000001"), ticker("A", yes_bid=5),
+        ticker("C", yes_ask=5), delta(9, market="A"),
         UserOrder(market="A", order_id="o", status="resting", side=Side.YES, price=1),
         Fill(market="A", trade_id="t", order_id="o", side=Side.NO, price=1, count=1),
         MarketPosition(market="A", position=5),

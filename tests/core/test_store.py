@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core import store as store_module
 from core.gaps import RECONNECT, RESTART, SEQUENCE, STALL, TERMINAL, Gap
 from core.lifecycle import Phase
+from core.machine import MAX_TOTAL, MAX_TRADE_IDS
 from core.messages import (
     Communication,
     ErrorReply,
@@ -24,7 +25,6 @@ from core.messages import (
     UserOrder,
 )
 from core.money import MAX_SIZE
-from core.machine import MAX_TOTAL, MAX_TRADE_IDS
 from core.store import Change, ChangeKind, MarketStateStore, Rejected
 from core.views import MarketView, PricePoint
 
@@ -44,8 +44,7 @@ def filled(*messages: Message, connection: int = 0) -> MarketStateStore:
 
 
 def test_an_unknown_market_is_empty_and_untrusted() -> None:
-    assert MarketStateStore().view("M") == MarketView(market="M")
-    assert MarketStateStore().markets() == ()
+    assert (MarketStateStore().view("M"), MarketStateStore().markets()) == (MarketView(market="M"), ())
 
 
 def test_a_snapshot_makes_a_book_that_is_trusted_and_owned() -> None:

@@ -57,13 +57,15 @@ def test_the_times_of_many_records_are_those_of_one_after_the_other(
     for kind, at_ns, mono_ns in before:
         timeline.advance(Record(0, at_ns, mono_ns, 0, kind, b""))
     kept = msgspec.structs.replace(timeline)
-    at_ns, mono_ns = (np.array([pair[index] for pair in told], np.int64) for index in (0, 1))
-    found = timeline.following(at_ns, mono_ns)
+    walls, monos = (np.array([pair[index] for pair in told], np.int64) for index in (0, 1))
+    found = timeline.following(walls, monos)
     assert timeline == kept  # nothing has moved on
     assert found.tolist() == [timeline.advance(Record(0, at, mono, 0, Kind.FRAME, b"")) for at, mono in told]
 
 
-@given(st.lists(st.tuples(st.sampled_from((Kind.SESSION, Kind.FRAME, Kind.TICK)), st.integers(0, 50), st.integers(0, 60))))
+@given(
+    st.lists(st.tuples(st.sampled_from((Kind.SESSION, Kind.FRAME, Kind.TICK)), st.integers(0, 50), st.integers(0, 60)))
+)
 def test_the_time_of_the_next_record_is_known_before_it_is_taken(told: list[tuple[Kind, int, int]]) -> None:
     timeline = Timeline()
     for kind, at_ns, mono_ns in told:

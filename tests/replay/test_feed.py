@@ -234,7 +234,9 @@ def test_between_strides_records_may_be_played_one_by_one(tmp_path: Path, is_com
     many, alone = by_machine(tape, is_compiled=is_compiled), Player(tape)
     for last in range(60, len(records) + 60, 60):
         advance(many, until_seq=last - 20)
-        assert sum(1 for _ in many.play(until_seq=last)) == min(last, len(records) - 1) - min(last - 20, len(records) - 1)
+        assert sum(1 for _ in many.play(until_seq=last)) == min(last, len(records) - 1) - min(
+            last - 20, len(records) - 1
+        )
         alone.advance(until_seq=last)
         assert many.state_digest() == alone.state_digest()
 
@@ -258,7 +260,11 @@ def test_a_long_tape_is_played_by_the_machine_and_leaves_the_checkpoints_it_shou
 @pytest.mark.parametrize("name", but_the_longest(RECORDINGS))
 def test_a_recording_gives_one_state_by_every_path(name: str) -> None:
     tape = tape_of(name)
-    plain, alone, many = Player(tape, checkpoint_records=0), Player(tape, "columns", checkpoint_records=0), by_machine(tape)
+    plain, alone, many = (
+        Player(tape, checkpoint_records=0),
+        Player(tape, "columns", checkpoint_records=0),
+        by_machine(tape),
+    )
     plain.engine, alone.engine = Engine(is_compiled=False), Engine(is_compiled=True)
     for last in range(20_000, tape.manifest.next_seq + 20_000, 20_000):
         plain.advance(until_seq=last)

@@ -1,18 +1,19 @@
 """A replay's figures, and the two paths held against each other."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
-from capture.tape.reader import Tape
+from capture.tape.schema import columns_of
+from core.columns import Columns
 from core.errors import ConfigError
-from core.messages import BookDelta, Message
 from core.records import Kind, Record, encode_payload
 from core.state import decision_digest
-from replay import Player, player, run
+from replay import Player, feed, player, run
 from replay.run import Span, compare
 from replay.run import run as run_span
 
@@ -82,22 +83,21 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
     """A column path that reads one price wrongly must be caught, and the place found."""
     script = story()
     wrong = next(r.seq for r in script.records[60:] if b'"orderbook_delta"' in r.payload)
-    honest = player._by_columns
+    honest = columns_of
 
-    def altered(tape: Tape, from_seq: int) -> "object":
-        for record, message in honest(tape, from_seq):
-            yield _altered(record, message) if record.seq == wrong else (record, message)
+    def altered(table: Any) -> Columns:
+        columns, row = honest(table), wrong - table.column("seq")[0].as_py()
+        if not 0 <= row < columns.rows:
+            return columns
+        prices = columns.ints["price"].copy()
+        prices[row] += 1
+        return msgspec.structs.replace(columns, ints=columns.ints | {"price": prices})
 
-    monkeypatch.setattr(player, "_by_columns", altered)
+    monkeypatch.setattr(feed, "columns_of", altered)
     comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
     assert not comparison.equal
     assert (comparison.first_seq, comparison.last_seq) == (wrong // 8 * 8, wrong // 8 * 8 + 7)
     assert comparison.as_json()["differs"] == [comparison.first_seq, comparison.last_seq]
-
-
-def _altered(record: Record, message: "Message | object") -> "tuple[Record, object]":
-    assert isinstance(message, BookDelta)
-    return record, msgspec.structs.replace(message, price=message.price + 1)
 
 
 def test_the_strategies_that_ran_decide_again(tmp_path: Path) -> None:
