@@ -1,6 +1,7 @@
 """Ladders, books and rings in cells against plain models of them, by both copies of the machine."""
 
 from collections import deque
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,21 @@ def test_a_book_is_what_its_model_is(is_compiled: bool, deeds: list[Any]) -> Non
     book.release()
     memory.give_back(at, MARKET_CELLS)
     assert memory.used == before
+
+
+@EACH_COPY
+@pytest.mark.parametrize("step", [100, 10, 1])
+def test_when_the_best_level_goes_the_next_one_is_best_wherever_it_lies(is_compiled: bool, step: int) -> None:
+    book = Book(Pool(Memory(is_compiled)))
+    last = DOLLAR // step
+    slots = [0, 1, BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 1, 2 * BLOCK, 3 * BLOCK, last - 1, last]
+    for lower, higher in combinations(slots, 2):
+        assert book.snapshot(((lower * step, 5), (higher * step, 5)), ())
+        assert book.yes.top(2) == ((higher * step, 5), (lower * step, 5))
+        assert book.delta(Side.YES, higher * step, -5) == DONE
+        assert book.yes.best == lower * step
+        assert book.delta(Side.YES, lower * step, -5) == DONE
+        assert book.yes.best == NO_BID
 
 
 @EACH_COPY

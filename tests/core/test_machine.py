@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from copies import EACH_COPY, needs_compiled
+from copies import EACH_COPY, LongWay, needs_compiled
 from deck import (
     BTC,
     GOLD,
@@ -117,17 +117,17 @@ def batches(tape: Sequence[Told], size: int) -> Iterator[Sequence[Told]]:
 # ------------------------------------------------------------------ every way gives the same state
 
 
-@needs_compiled
-@given(FATES)
+@EACH_COPY
+@given(fate=FATES)
 @settings(max_examples=80, deadline=None)
-def test_both_copies_take_the_same_steps(fate: Any) -> None:
-    plain, compiled = Engine(is_compiled=False), Engine(is_compiled=True)
+def test_the_machine_takes_the_steps_of_the_long_way(is_compiled: bool, fate: Any) -> None:
+    long, short = LongWay(), Engine(is_compiled=is_compiled)
     for record, message in with_messages(records_of(fate)):
-        assert plain.step(record, message) == compiled.step(record, message)
+        assert short.step(record, message) == long.step(record, message)
         if record.seq % EVERY == 0:
-            assert digest(plain) == digest(compiled)
-    assert digest(plain) == digest(compiled)
-    assert plain.counts == compiled.counts
+            assert digest(short) == digest(long)
+    assert digest(short) == digest(long)
+    assert short.counts == long.counts
 
 
 @EACH_COPY
@@ -135,7 +135,7 @@ def test_both_copies_take_the_same_steps(fate: Any) -> None:
 @settings(max_examples=80, deadline=None)
 def test_rows_lead_where_records_do(is_compiled: bool, fate: Any) -> None:
     tape = with_messages(records_of(fate))
-    alone, engine = Engine(is_compiled=False), Engine(is_compiled=is_compiled)
+    alone, engine = LongWay(), Engine(is_compiled=is_compiled)
     for batch in batches(tape, 50):
         by_rows = ByRows(engine, batch)
         for last in range(EVERY, len(batch) + EVERY, EVERY):
@@ -150,7 +150,7 @@ def test_rows_lead_where_records_do(is_compiled: bool, fate: Any) -> None:
 @EACH_COPY
 def test_nearly_all_of_a_usual_tape_is_for_the_machine(is_compiled: bool) -> None:
     tape = with_messages(usual_records(4_000, 3))
-    alone, engine = Engine(is_compiled=False), Engine(is_compiled=is_compiled)
+    alone, engine = LongWay(), Engine(is_compiled=is_compiled)
     by_machine = 0
     for batch in batches(tape, 1_000):
         by_rows = ByRows(engine, batch)
@@ -180,7 +180,8 @@ def test_a_recording_gives_one_state_by_every_way(name: str, paths: list[Any], c
     tape = told(*paths)
     session = session_record(coverage)
     plain, compiled, engine = (Engine(is_compiled=flag) for flag in (False, True, True))
-    for each in (plain, compiled, engine):
+    long = LongWay()
+    for each in (long, plain, compiled, engine):
         each.step(session)
     by_machine = 0
     for batch in batches(tape, 20_000):
@@ -188,10 +189,11 @@ def test_a_recording_gives_one_state_by_every_way(name: str, paths: list[Any], c
         assert by_rows.run(len(batch)) == END
         by_machine += by_rows.by_machine
         for record, message in batch:
+            long.step(record, message)
             plain.step(record, message)
             compiled.step(record, message)
-        assert digest(plain) == digest(compiled) == digest(engine), name
-    assert plain.counts == compiled.counts == engine.counts
+        assert digest(long) == digest(plain) == digest(compiled) == digest(engine), name
+    assert long.counts == plain.counts == compiled.counts == engine.counts
     assert by_machine > 0.8 * len(tape)
 
 

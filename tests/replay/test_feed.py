@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from copies import EACH_COPY, needs_compiled
+from copies import EACH_COPY, LongWay, needs_compiled
 from fates import FATES, UUID, Scribe, records_of, usual_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,7 +130,7 @@ def test_whatever_happens_every_path_leads_to_the_same_state(
     with tempfile.TemporaryDirectory() as directory:
         tape = make_tape(Path(directory) / "tape", records, segment_records=segment)
         by_bytes, one_by_one, many = Player(tape), Player(tape, "columns"), by_machine(tape, is_compiled=is_compiled)
-        by_bytes.engine = Engine(is_compiled=False)
+        by_bytes.engine = LongWay()
         seq = -1
         while not by_bytes.finished:
             seq += stops[seq % len(stops)]
@@ -265,7 +265,7 @@ def test_a_recording_gives_one_state_by_every_path(name: str) -> None:
         Player(tape, "columns", checkpoint_records=0),
         by_machine(tape),
     )
-    plain.engine, alone.engine = Engine(is_compiled=False), Engine(is_compiled=True)
+    plain.engine, alone.engine = LongWay(), Engine(is_compiled=True)
     for last in range(20_000, tape.manifest.next_seq + 20_000, 20_000):
         plain.advance(until_seq=last)
         for _ in alone.play(until_seq=last):
