@@ -58,7 +58,7 @@ DEEDS: Final = st.one_of(
     st.tuples(st.just("trade"), _connections, _seqs, _markets, _ids, _prices, st.booleans(), _extras),
     st.tuples(st.just("ticker"), _connections, _markets, _values, st.sampled_from((0, 0, 0, 9))),
     st.tuples(st.just("subscribed"), _connections, st.integers(1, 4), st.integers(1, 3)),
-    st.tuples(st.just("ok"), _connections, _sids, _seqs, st.lists(_markets, unique=True) | st.none()),
+    st.tuples(st.just("ok"), _connections, st.sampled_from((1, 1, 2, 3, 4)), _seqs, st.lists(_markets, unique=True) | st.none()),
     st.tuples(st.just("unsubscribed"), _connections, st.integers(1, 4)),
     st.tuples(st.just("error"), _connections, st.integers(0, 4), st.sampled_from((8, 10, 25))),
     st.tuples(st.just("opened"), st.integers(1, 3), st.integers(0, 2)),
@@ -130,17 +130,23 @@ def usual_records(count: int, seed: int) -> list[Record]:
     scribe, dice = Scribe(mono=True), random.Random(seed)
     scribe.do(("session", Coverage(), True, 0))
     scribe.do(("begun", 1, False))
+    oddities: list[Deed] = [
+        ("delta", 1, 1, "lost", "A", "yes", "0.4000", "1.00", {}),
+        ("delta", 1, 1, "next", "A", "yes", "0.4000", "-10000000000000.00", {}),
+        ("snapshot", 1, 1, "next", "A", [("0.4001", "5.00")], [], {}),
+        ("opened", 1, 1),
+        ("begun", 1, True),
+        ("silence", 26_000 * MILLI),
+        ("ok", 1, 1, "next", ["A", "B"]),
+        ("ok", 1, 3, "next", ["B"]),
+    ]
     while len(scribe.records) < count:
-        scribe.do(("usual", 1, 400, dice.getrandbits(32)))
-        scribe.do(dice.choice((
-            ("delta", 1, 1, "lost", "A", "yes", "0.4000", "1.00", {}),
-            ("delta", 1, 1, "next", "A", "yes", "0.4000", "-10000000000000.00", {}),
-            ("snapshot", 1, 1, "next", "A", [("0.4001", "5.00")], [], {}),
-            ("opened", 1, 1),
-            ("begun", 1, True),
-            ("silence", 26_000 * MILLI),
-            ("ok", 1, 1, "next", ["A", "B"]),
-        )))  # fmt: skip
+        dice.shuffle(oddities)
+        for oddity in oddities:
+            scribe.do(oddity)
+            scribe.do(("usual", 1, 50, dice.getrandbits(32)))
+            scribe.do(("begun", 1, dice.random() < 0.5))
+            scribe.do(("usual", 1, 200, dice.getrandbits(32)))
     return scribe.records
 
 

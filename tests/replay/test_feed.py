@@ -228,6 +228,21 @@ def test_markets_are_forgotten_alike_and_take_nothing_with_them(
 
 
 @EACH_COPY
+def test_a_market_whose_id_changes_within_a_batch_keeps_to_the_new_one(tmp_path: Path, is_compiled: bool) -> None:
+    scribe = Scribe(mono=False)
+    for deed in (("session", Coverage(), False, 0), ("begun", 1, False)):
+        scribe.do(deed)
+    for turn, market_id in enumerate("mmmnmmnnnm"):
+        scribe.do(("ticker", 1, "A", {"yes_bid_dollars": f"0.{4_000 + turn}", "market_id": market_id}, 0))
+    tape = make_tape(tmp_path / "tape", scribe.records)
+    alone, many = Player(tape), by_machine(tape, is_compiled=is_compiled)
+    for last in range(len(scribe.records)):
+        alone.advance(until_seq=last)
+        advance(many, until_seq=last)
+        assert many.state_digest() == alone.state_digest()
+
+
+@EACH_COPY
 def test_between_strides_records_may_be_played_one_by_one(tmp_path: Path, is_compiled: bool) -> None:
     records = usual_records(1_500, 5)
     tape = make_tape(tmp_path / "tape", records, segment_records=400)
