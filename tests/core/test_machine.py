@@ -152,7 +152,7 @@ def test_nearly_all_of_a_usual_tape_is_for_the_machine(is_compiled: bool) -> Non
     tape = with_messages(usual_records(4_000, 3))
     alone, engine = LongWay(), Engine(is_compiled=is_compiled)
     by_machine = 0
-    for batch in batches(tape, 1_000):
+    for batch in batches(tape, 40):
         by_rows = ByRows(engine, batch)
         by_rows.run(len(batch))
         by_machine += by_rows.by_machine

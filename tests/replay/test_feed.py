@@ -234,7 +234,7 @@ def test_a_market_whose_id_changes_within_a_batch_keeps_to_the_new_one(tmp_path:
         scribe.do(deed)
     for turn, market_id in enumerate("mmmnmmnnnm"):
         scribe.do(("ticker", 1, "A", {"yes_bid_dollars": f"0.{4_000 + turn}", "market_id": market_id}, 0))
-    tape = make_tape(tmp_path / "tape", scribe.records)
+    tape = make_tape(tmp_path / "tape", scribe.records, segment_records=12)
     alone, many = Player(tape), by_machine(tape, is_compiled=is_compiled)
     for last in range(len(scribe.records)):
         alone.advance(until_seq=last)
