@@ -6,7 +6,6 @@ both are wanted in one process. Loading the compiled copy costs half a second, s
 
 import importlib.util
 from collections.abc import Callable
-from threading import Lock
 from types import SimpleNamespace
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -20,56 +19,50 @@ Machine: TypeAlias = SimpleNamespace
 MODULES: Final = ("core.levels", "core.trade_ids", "core.machine", "core.runs")
 """In the order of who calls whom: each calls functions of itself and of those before it."""
 
+_MARK: Final = "is_inner"
 
-class _Copies:
-    """What was loaded so far."""
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.is_copying = False
-        self.plain = SimpleNamespace()
-        self.compiled: SimpleNamespace | None = None
-
-
-_COPIES: Final = _Copies()
+_plain = SimpleNamespace()
+_compiled: SimpleNamespace | None = None
 
 
 def inner(function: F) -> F:
     """Marks a function of the machine: left as it is, but compiled in the compiled copy."""
-    if _COPIES.is_copying:
-        return compiled(function)  # type: ignore[return-value]  # it is called alike
-    setattr(_COPIES.plain, function.__name__, function)
+    function.__dict__[_MARK] = True
     return function
 
 
 def machine(is_compiled: bool | None = None) -> Machine:
     """The plain or the compiled copy (default: the compiled one if it is loaded); the plain one without numba."""
-    with _COPIES.lock:
+    if is_compiled is None:
+        is_compiled = _compiled is not None
+    return _load() if is_compiled and INSTALLED else _as_it_stands()
+
+
+def _as_it_stands() -> SimpleNamespace:
+    if not vars(_plain):
         for name in MODULES:
-            importlib.import_module(name)
-        if is_compiled is None:
-            is_compiled = _COPIES.compiled is not None
-        if not (is_compiled and INSTALLED):
-            return _COPIES.plain
-        if _COPIES.compiled is None:
-            _COPIES.is_copying = True
-            try:
-                _COPIES.compiled = _copy()
-            finally:
-                _COPIES.is_copying = False
-        return _COPIES.compiled
+            module = importlib.import_module(name)
+            vars(_plain).update({key: value for key, value in vars(module).items() if hasattr(value, _MARK)})
+    return _plain
+
+
+def _load() -> SimpleNamespace:
+    global _compiled  # noqa: PLW0603  # one copy for the whole process
+    if _compiled is None:  # of two threads that come here at once each makes a copy, which are alike
+        _compiled = _copy()
+    return _compiled
 
 
 def _copy() -> SimpleNamespace:
-    """Each module's text once more, calling functions of the copies before it."""
+    """Each module's text once more, its functions compiled and calling those of the copies before it."""
     copied: dict[str, Any] = {}
     for name in MODULES:
         spec = importlib.util.find_spec(name)
         assert spec is not None and spec.loader is not None, f"{name} is a module of ours"
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        for key, function in copied.items():
-            if key in vars(module):
-                setattr(module, key, function)
-        copied |= {key: value for key, value in vars(module).items() if key in vars(_COPIES.plain)}
+        marked = {key: value for key, value in vars(module).items() if hasattr(value, _MARK)}
+        own = {key: compiled(value) for key, value in marked.items() if value.__module__ == name}
+        vars(module).update({key: copied[key] for key in marked if key in copied} | own)
+        copied.update(own)
     return SimpleNamespace(**copied)

@@ -147,7 +147,7 @@ class Engine:
         plain[H_RECORDS] = plain[H_FRAMES] = 0
         for cell, name in _COUNTED:
             if plain[cell]:
-                counts.by_type[name] = counts.by_type.get(name, 0) + plain[cell]
+                _add(counts.by_type, name, plain[cell])
                 plain[cell] = 0
         return counts
 
@@ -284,6 +284,8 @@ class Engine:
             _add(counts.malformed, message.reason)
             return
         name = type_of(message)
+        if name not in counts.by_type:
+            counts = self.counts  # with what the machine has counted, which came before it
         _add(counts.by_type, name)
         if isinstance(message, Unknown):
             _add(counts.unknown, f"type:{name}")
@@ -352,10 +354,10 @@ _COMMON: Final[dict[type, Callable[[Memory, MarketState, int, Any, int], Change 
 }
 
 
-def _add(counts: dict[str, int], name: str) -> None:
+def _add(counts: dict[str, int], name: str, times: int = 1) -> None:
     if name in counts:
-        counts[name] += 1
+        counts[name] += times
     elif len(counts) < MAX_NAMES:
-        counts[name] = 1
+        counts[name] = times
     else:
-        counts[OTHER] = counts.get(OTHER, 0) + 1
+        counts[OTHER] = counts.get(OTHER, 0) + times

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from core.cells import H_OPEN_GAPS, Memory
 from core.records import StoredGap
 
 SEQUENCE: Final = "sequence"
@@ -81,16 +82,24 @@ class Gaps:
     presumed_over: gaps the recorder told of, which this session's beginning closed; it may still say when they ended.
     """
 
-    __slots__ = ("_open", "last_number", "presumed_over")
+    __slots__ = ("_memory", "_open", "last_number", "presumed_over")
 
     def __init__(
-        self, last_number: int = 0, open_gaps: tuple[OpenGap, ...] = (), presumed_over: tuple[Gap, ...] = ()
+        self,
+        last_number: int = 0,
+        open_gaps: tuple[OpenGap, ...] = (),
+        presumed_over: tuple[Gap, ...] = (),
+        *,
+        memory: Memory | None = None,
     ) -> None:
+        """memory: where the machine sees how many are open."""
+        self._memory = Memory() if memory is None else memory
         self.last_number = last_number
         self.presumed_over = presumed_over
         self._open: dict[int, _Open] = {}
         for entry in open_gaps:
             self._open[entry.gap.number] = _Open(entry.gap, set(entry.waiting), entry.channel, entry.stored)
+        self._memory.plain[H_OPEN_GAPS] = len(self._open)
 
     @property
     def open_gaps(self) -> tuple[OpenGap, ...]:
@@ -126,11 +135,14 @@ class Gaps:
         elif len(self._open) >= MAX_OPEN:
             reports = (self.close(next(iter(self._open)), now_ns),)
         self._open[gap.number] = _Open(gap, set(entry.waiting), entry.channel, entry.stored)
+        self._memory.plain[H_OPEN_GAPS] = len(self._open)
         return (*reports, gap)
 
     def close(self, number: int, until_ns: int) -> Gap:
         """Close an open gap; the report."""
-        return msgspec.structs.replace(self._open.pop(number).gap, until_ns=until_ns)
+        closed = self._open.pop(number)
+        self._memory.plain[H_OPEN_GAPS] = len(self._open)
+        return msgspec.structs.replace(closed.gap, until_ns=until_ns)
 
     def is_open(self, number: int) -> bool:
         """True while the gap of this number is open."""

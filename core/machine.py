@@ -53,18 +53,7 @@ from core.cells import (
     TRADE_CELLS,
 )
 from core.copies import inner
-from core.levels import (
-    DOLLAR,
-    DONE,
-    MAX_SIZE,
-    UNUSUAL,
-    append,
-    apply_delta,
-    apply_snapshot,
-    has_room,
-    note,
-    size_at,
-)
+from core.levels import DOLLAR, DONE, MAX_SIZE, UNUSUAL, append, apply_delta, apply_snapshot, has_room, note, size_at
 from core.trade_ids import see, seen_cell
 
 STALL_NS: Final = 25_000_000_000

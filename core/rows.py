@@ -85,15 +85,15 @@ class Rows:
             self.cells[column * rows : (column + 1) * rows] = values
 
     def time(self, timeline: Timeline, first: int) -> None:
-        """Set the `now_ns` of all rows from one on, as they follow on a timeline; none of them begins a session."""
+        """Set the `now_ns` of all rows from one on, as they follow on a timeline; behind a SESSION they are void."""
         times = timeline.following(self._at_ns[first:], self._mono_ns[first:])
         start = O_NOW * self.rows
         self.cells[start + first : start + self.rows] = times
 
-    def until(self, first: int, last_ns: int) -> int:
-        """How many rows from one on are not later than an instant."""
+    def until(self, first: int, last: int, last_ns: int) -> int:
+        """The first row from one on, up to another, that is later than an instant; that other when none is."""
         start = O_NOW * self.rows
-        return int(np.searchsorted(self.cells[start + first : start + self.rows], last_ns, side="right"))
+        return first + int(np.searchsorted(self.cells[start + first : start + last], last_ns, side="right"))
 
     def find(self, states: Mapping[str, MarketState]) -> None:
         """Take over where every market lies now."""

@@ -133,9 +133,11 @@ def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
         if not step_any(m, rows, stride, row):
             m[H_STOP] = UNDONE
             return row
-        why = woken(m, m[H_AT], rows[row]) if m[H_IS_WATCHED] else END
-        if why == END and m[H_NOW] >= m[H_DUE]:
-            why = DUE
+        why = END
+        if m[H_NOW] >= m[H_DUE]:
+            why = DUE  # whether the top has moved is for whoever is told of the record to find out
+        elif m[H_IS_WATCHED]:
+            why = woken(m, m[H_AT], rows[row])
         if why != END:
             m[H_STOP] = why
             return row + 1

@@ -57,7 +57,7 @@ class Connections:
         if saved is not None:
             sockets.connections = {entry.number: Connection(self._memory, entry) for entry in saved.connections}
             sockets.coverage = saved.coverage
-            sockets.gaps = Gaps(saved.last_gap, saved.open_gaps, saved.presumed_over)
+            sockets.gaps = Gaps(saved.last_gap, saved.open_gaps, saved.presumed_over, memory=self._memory)
             sockets.opened = saved.opened
             sockets.started_ns = saved.started_ns
         self._numbering = Numbering(sockets)

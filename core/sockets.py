@@ -25,7 +25,7 @@ class Sockets:
         self._memory = Memory() if memory is None else memory
         self.connections: dict[int, Connection] = {}
         self.coverage = Coverage()
-        self.gaps = Gaps()
+        self.gaps = Gaps(memory=self._memory)
         self.opened = 0
         self.started_ns = 0
 

@@ -90,7 +90,7 @@ class MarketStateStore:
         self._markets = {entry.view.market: restore(entry, self._pool, self._ids) for entry in saved.markets}
         self._places = {state.at: state for state in self._markets.values()}
         self._seen.reset(saved.trade_ids)
-        self._ids.keep(self._odd_ids())
+        self._ids.keep(_odd_ids(self._seen, self._markets))
         self._account = Account(saved.account, sum(len(entry.view.orders) for entry in saved.markets))
 
     def save(self) -> SavedStore:
@@ -135,7 +135,9 @@ class MarketStateStore:
             return self._delta(message, now_ns, connection, yes_price)
         match message:
             case Ticker():
-                return self._ticker(message, now_ns)
+                state = self._state(message.market)
+                state.take_ticker(message, now_ns)
+                return state.ticker_change
             case Trade():
                 return self._trade(message, now_ns)
             case BookSnapshot():
@@ -200,13 +202,8 @@ class MarketStateStore:
         state = self._state(message.market)
         state.take_trade(message, halves, now_ns)
         if len(self._ids) > MAX_ODD_IDS:
-            self._ids.keep(self._odd_ids())
+            self._ids.keep(_odd_ids(self._seen, self._markets))
         return state.trade_change
-
-    def _ticker(self, message: Ticker, now_ns: int) -> Change:
-        state = self._state(message.market)
-        state.take_ticker(message, now_ns)
-        return state.ticker_change
 
     def _private(self, message: Fill | UserOrder | MarketPosition, now_ns: int) -> Change | Rejected:
         state = self._state(message.market)
@@ -252,13 +249,6 @@ class MarketStateStore:
             self._places[state.at] = state
         return state
 
-    def _odd_ids(self) -> set[int]:
-        """The numbers of the ids that are no UUIDs and that somebody still knows."""
-        found = self._seen.odd()
-        for state in self._markets.values():
-            found.update(low for *_, high, low in state.trades.items() if high == ODD)
-        return found
-
 
 def trusted_owner(store: MarketStateStore, market: str) -> tuple[int, int] | None:
     """(connection, sid) of the market's book if that is to be trusted, else None; cheaper than a view."""
@@ -275,6 +265,14 @@ def last_heard(store: MarketStateStore, market: str) -> int:
     """`now_ns` when the market's book last changed, 0 = never; cheaper than a view."""
     state = store._markets.get(market)
     return 0 if state is None else state.book_ns
+
+
+def _odd_ids(seen: SeenIds, markets: dict[str, MarketState]) -> set[int]:
+    """The numbers of the ids that are no UUIDs and that somebody still knows."""
+    found = seen.odd()
+    for state in markets.values():
+        found.update(low for *_, high, low in state.trades.items() if high == ODD)
+    return found
 
 
 def _least_missed(markets: dict[str, MarketState]) -> list[str]:

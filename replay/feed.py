@@ -6,6 +6,8 @@ Knows tables and where in them the next record is. Must not know what a step doe
 from collections.abc import Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
+import numpy as np
+
 from capture.tape.ahead import Ahead
 from capture.tape.buffers import flat
 from capture.tape.reader import Tape
@@ -163,6 +165,7 @@ class _Batch:
         self.size = table.num_rows
         self.is_followed = False
         self._numbers = [flat(table.column(name)) for name in ("at_ns", "mono_ns", "connection", "kind")]
+        self._sessions = np.flatnonzero(self._numbers[-1] == _SESSION)
         self.first_seq: int = table.column("seq")[0].as_py()
         self._columns: Columns = columns_of(table)
         self._payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
@@ -178,8 +181,15 @@ class _Batch:
             self._shuffles = engine.store.shuffles
             self.rows.find(engine.store.states())
         last: int = min(self.size, until_seq - self.first_seq + 1)
-        beyond: int = self.size if until_ns == NEVER else row + self.rows.until(row, until_ns)
-        return min(last, beyond)
+        return last if until_ns == NEVER else min(last, self._until(engine, row, until_ns))
+
+    def _until(self, engine: Engine, row: int, until_ns: int) -> int:
+        """The first row from one on that is later than an instant, or begins a session: it alone sets what time is."""
+        behind = np.searchsorted(self._sessions, row)
+        session = int(self._sessions[behind]) if behind < len(self._sessions) else self.size
+        if session > row:
+            return self.rows.until(row, session, until_ns)
+        return row + (engine.timeline.at(self.fed(row, dense=False)[0]) <= until_ns)
 
     def changed(self, engine: Engine, step: Step, row: int) -> None:
         """A row before this one was stepped otherwise."""

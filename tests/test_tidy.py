@@ -50,6 +50,16 @@ MANY_PARAMETERS: Final[dict[str, int]] = {
     "core/kernels.py:intern_texts": 6,
     "core/kernels.py:render_frames": 7,
     "core/kernels.py:scan_frames": 7,
+    "core/levels.py:apply_delta": 8,
+    "core/levels.py:apply_snapshot": 9,
+    "core/levels.py:fits": 6,
+    "core/levels.py:replace": 6,
+    "core/machine.py:apply_ticker": 7,
+    "core/machine.py:is_next": 6,
+    "core/machine.py:step_delta": 10,
+    "core/machine.py:step_snapshot": 9,
+    "core/machine.py:step_ticker": 8,
+    "core/machine.py:step_trade": 8,
 }
 UNTESTED_MODULES: Final = {
     "core/kernels.py",  # the inner loops of core.scan

@@ -120,7 +120,7 @@ def test_a_cut_goes_on_with_the_connections_it_kept_and_numbers_their_gaps_anew(
     carrying(before, 5, "B")
     before.gaps.last_number = 70
     before.closed(4, 60)
-    kept = (tuple(before.connections.values()), before.gaps.open_gaps)
+    kept = (tuple([connection.save() for connection in before.connections.values()]), before.gaps.open_gaps)
 
     after = Sockets()
     after.begin(Coverage(), 100)

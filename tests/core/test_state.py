@@ -2,6 +2,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,64 @@ def test_a_damaged_state_is_refused_or_loads_but_never_raises_anything_else(plac
             load(state)
         except StateError:
             continue
+
+
+def lived() -> bytes:
+    """The state of an engine of which everything is known."""
+    deck = Deck()
+    deck.opened(1)
+    deck.sent({"id": 1, "cmd": "subscribe", "params": {"channels": ["orderbook_delta"], "use_yes_price": True}})
+    for message in (
+        subscribed(), subscribed(2, "trade", 2), snapshot(1, "A", no=((4_400, 5),)), snapshot(2, "B"), delta(3, 4_001),
+        trade(1, "odd"), trade(2, "0e3b1f5a-9d0c-4b8e-8a54-000000000001"), ticker("A", yes_bid=5),
+        ticker("C", yes_ask=5), delta(9, market="A"),
+        UserOrder(market="A", order_id="o", status="resting", side=Side.YES, price=1),
+        Fill(market="A", trade_id="t", order_id="o", side=Side.NO, price=1, count=1),
+        MarketPosition(market="A", position=5),
+    ):  # fmt: skip
+        deck.frame(message)
+    deck.closed(1)
+    return dump(deck.engine)
+
+
+LIVED = lived()
+
+
+@given(st.integers(0, len(LIVED) - 1), st.integers(1, 255), st.integers(0, 12))
+@settings(max_examples=400)
+def test_a_damaged_state_of_a_long_life_raises_nothing_else_either(place: int, flip: int, cut: int) -> None:
+    flipped, put = bytearray(LIVED), bytearray(LIVED)
+    flipped[place] ^= flip
+    put[place : place + cut] = b"\xcf" + bytes([flip] * 8)  # a number, mostly one that no cell can hold
+    for state in (bytes(flipped), bytes(put), LIVED[:place]):
+        try:
+            load(state)
+        except StateError:
+            continue
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, -1, 10_001])
+def test_numbers_that_cannot_be_are_refused_or_kept_but_raise_nothing_else(number: int) -> None:
+    whole = msgspec.msgpack.decode(LIVED)
+    spots = list(numbers_in(whole))
+    assert len(spots) > 100
+    for holder, key in spots:
+        kept, holder[key] = holder[key], number
+        try:
+            load(msgspec.msgpack.encode(whole))
+        except StateError:
+            pass
+        finally:
+            holder[key] = kept
+
+
+def numbers_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """(list or dict, index or key) of every number."""
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if type(inner) is int:
+            yield value, key
+        elif isinstance(inner, dict | list):
+            yield from numbers_in(inner)
 
 
 def test_the_digest_of_no_decisions_is_a_constant() -> None:

@@ -45,8 +45,7 @@ def filled(*messages: Message, connection: int = 0) -> MarketStateStore:
 
 
 def test_an_unknown_market_is_empty_and_untrusted() -> None:
-    assert MarketStateStore().view("M") == MarketView(market="M")
-    assert MarketStateStore().markets() == ()
+    assert (MarketStateStore().view("M"), MarketStateStore().markets()) == (MarketView(market="M"), ())
 
 
 def test_a_snapshot_makes_a_book_that_is_trusted_and_owned() -> None:

@@ -4,7 +4,7 @@ import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -14,10 +14,11 @@ from sample_tapes import make_tape
 
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
-from core import columns
+from capture.tape.schema import columns_of
 from core.actions import StrategySpec
-from core.messages.types import BookDelta, Message
+from core.columns import Columns
 from core.window import Window
+from replay import feed
 from replay.causality import examine
 from replay.futures import Future
 from replay.hosted import AROUND, Hosted
@@ -101,16 +102,16 @@ def test_a_strategy_that_is_another_each_time_is_called_unsteady_rather_than_far
 
 
 def test_a_reader_that_takes_prices_from_the_next_row_is_caught(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = columns.Messages.at
+    honest = columns_of
 
-    def ahead(table: columns.Messages, row: int) -> Message | None:
-        message = honest(table, row)
-        later = honest(table, row + 1) if row + 1 < len(table._types) else None
-        if isinstance(message, BookDelta) and isinstance(later, BookDelta):
-            return msgspec.structs.replace(message, price=later.price)
-        return message
+    def ahead(table: Any) -> Columns:
+        columns = honest(table)
+        prices, lists = columns.ints["price"].copy(), columns.lists["yes_price"].present
+        both = (prices[:-1] > 0) & (prices[1:] > 0) & ~lists[:-1]
+        prices[:-1][both] = prices[1:][both]
+        return msgspec.structs.replace(columns, ints=columns.ints | {"price": prices})
 
-    monkeypatch.setattr(columns.Messages, "at", ahead)
+    monkeypatch.setattr(feed, "columns_of", ahead)
     found = examine(tape, places=20)
     assert not found.causal
     assert found.look_ahead is not None

@@ -1,18 +1,19 @@
 """A replay's figures, and the two paths held against each other."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
+from capture.tape.schema import columns_of
+from core.columns import Columns
 from core.errors import ConfigError
-from core.messages import BookDelta, Malformed, Message
 from core.records import Kind, Record, encode_payload
 from core.state import decision_digest
-from replay import Player, hosted, player, run
-from replay.feed import ByColumns, Fed
+from replay import Player, feed, hosted, player, run
 from replay.run import Span, compare
 from replay.run import run as run_span
 
@@ -82,22 +83,21 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
     """A column path that reads one price wrongly must be caught, and the place found."""
     script = story()
     wrong = next(r.seq for r in script.records[60:] if b'"orderbook_delta"' in r.payload)
-    honest = ByColumns.here
+    honest = columns_of
 
-    def altered(feed: ByColumns, *, dense: bool = True) -> Fed | None:
-        fed = honest(feed, dense=dense)
-        return _altered(*fed) if fed is not None and fed[0].seq == wrong else fed
+    def altered(table: Any) -> Columns:
+        columns, row = honest(table), wrong - table.column("seq")[0].as_py()
+        if not 0 <= row < columns.rows:
+            return columns
+        prices = columns.ints["price"].copy()
+        prices[row] += 1
+        return msgspec.structs.replace(columns, ints=columns.ints | {"price": prices})
 
-    monkeypatch.setattr(ByColumns, "here", altered)
+    monkeypatch.setattr(feed, "columns_of", altered)
     comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
     assert not comparison.equal
     assert (comparison.first_seq, comparison.last_seq) == (wrong // 8 * 8, wrong // 8 * 8 + 7)
     assert comparison.as_json()["differs"] == [comparison.first_seq, comparison.last_seq]
-
-
-def _altered(record: Record, message: Message | Malformed | None) -> Fed:
-    assert isinstance(message, BookDelta)
-    return record, msgspec.structs.replace(message, price=message.price + 1)
 
 
 def test_the_strategies_that_ran_decide_again(tmp_path: Path) -> None:
