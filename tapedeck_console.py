@@ -43,19 +43,25 @@ def answer(value: Any, lines: Iterable[str], *, as_json: bool) -> None:
         typer.echo(line)
 
 
+COMPILING = "compiling the frame reader: once after an installation or an update, 10 to 20 s"
+
+
 @contextmanager
 def progress_bar(title: str, unit: str = "records") -> "Iterator[Progress]":
-    """A progress bar on stderr while somebody looks at it there."""
+    """A progress bar on stderr while somebody looks at it there; it says so when something is compiled first."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from core.compiled import told_of_compiling
+
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} " + unit))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        with told_of_compiling(lambda: bar.console.print(COMPILING)):
+            yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 @contextmanager

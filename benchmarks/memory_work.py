@@ -34,9 +34,16 @@ def _import(place: Path, frames: int) -> None:
 
 
 def _append(place: Path, frames: int) -> None:
+    _record(place / "appended", frames, WriterOptions(sync_interval_s=1.0, roll_bytes=16 << 20))
+
+
+def _append_apart(place: Path, frames: int) -> None:
+    _record(place / "apart", frames, WriterOptions(sync_interval_s=1.0, seal_apart=True))
+
+
+def _record(tape: Path, frames: int, options: WriterOptions) -> None:
     session = Session(uuid="benchmark", environment="benchmark")
-    options = WriterOptions(sync_interval_s=1.0, roll_bytes=16 << 20)
-    with TapeWriter.create(place / "appended", "benchmark", session, options=options) as writer:
+    with TapeWriter.create(tape, "benchmark", session, options=options) as writer:
         for event in recording(Plan(frames=frames)):
             if event.frame is not None:
                 writer.append(Kind.FRAME, event.frame.encode(), connection=event.connection)
@@ -62,6 +69,7 @@ WORK: Final[dict[str, Callable[[Path, int], None]]] = {
     "nothing": _nothing,
     "import": _import,
     "append and seal": _append,
+    "seal apart": _append_apart,
     "replay, bytes": _replay("bytes"),
     "replay, columns": _replay("columns"),
     "verify, deep": _verify,

@@ -5,7 +5,7 @@ depend on whether numba is installed.
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from core.columns import ColumnBuilder, Columns
 from core.compiled import INSTALLED
 from core.messages import Malformed, Message, decode
+from core.packed import packed
 from core.records import Kind
 from core.shapes import ShapeBook, render_each
 
@@ -41,7 +42,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 def decode_columns(
-    kinds: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, *, scan: bool | None = None
+    kinds: Sequence[int] | npt.NDArray[Any], payloads: Sequence[bytes], shapes: ShapeBook, *, scan: bool | None = None
 ) -> Columns:
     """The typed columns of records in order; learns new shapes into `shapes` on the way.
 
@@ -49,15 +50,18 @@ def decode_columns(
     scan: force or forbid the batch scanner (default: by size and by whether numba is there).
     """
     builder = ColumnBuilder(len(payloads))
-    rows = [row for row, kind in enumerate(kinds) if kind == _FRAME]
+    frames = np.flatnonzero(np.asarray(kinds) == _FRAME)
     if scan is None:
-        scan = INSTALLED and len(rows) >= SCAN_ROWS
+        scan = INSTALLED and len(frames) >= SCAN_ROWS
     decoded: dict[int, Message | Malformed] = {}
-    while scan:
-        rows = _match_rows(rows, payloads, shapes, builder)
-        if not _learn_one(rows, payloads, shapes, decoded):
-            break
-    for row in rows:
+    if scan:
+        from core.scan import match_rows  # imports numba
+
+        payloads = packed(payloads)
+        frames = match_rows(frames, payloads, shapes, builder)
+        while _learn_one(frames.tolist(), payloads, shapes, decoded):
+            frames = match_rows(frames, payloads, shapes, builder)
+    for row in frames.tolist():
         payload = payloads[row]
         if not scan and shapes.match(payload, row, builder):
             continue
@@ -90,9 +94,3 @@ def _learn_one(
             if shapes.learn(payloads[row], decoded[row]):
                 return True
     return False
-
-
-def _match_rows(rows: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, builder: ColumnBuilder) -> list[int]:
-    from core.scan import match_rows  # imports numba
-
-    return match_rows(rows, payloads, shapes, builder)

@@ -3,14 +3,17 @@
 Importing this module does not import numba (it costs 0.2 s); the first `compiled()` does.
 """
 
+import contextlib
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final
 
 INSTALLED: Final = importlib.util.find_spec("numba") is not None
 """True when the `fast` extra is there."""
+
+_waiting: list[Callable[[], object]] = []
 
 
 @cache
@@ -33,8 +36,72 @@ def compile_here(function: Callable[..., Any], samples: Callable[[], tuple[Any, 
 
 @cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` compiled (no GIL held, cached on disk) when numba is installed, else itself."""
+    """`function` compiled (no GIL held, kept between processes) when numba is installed, else itself.
+
+    It may use numbers, texts and functions that are defined above it, and numpy and math.
+    """
     if not INSTALLED:
         return function
     numba = importlib.import_module("numba")
-    return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]  # numba has no stubs
+    made = numba.njit(nogil=True)(function)
+    made._cache = _kept_class()(function)
+    return made  # type: ignore[no-any-return]  # numba has no stubs
+
+
+@contextlib.contextmanager
+def told_of_compiling(tell: Callable[[], object]) -> Iterator[None]:
+    """Within it, `tell` is called once when something must be compiled first, by whichever thread does that.
+
+    The first time on a machine that takes 10 to 20 s, and again after an update.
+    """
+    _waiting.append(tell)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # it was told
+            _waiting.remove(tell)
+
+
+def _tell() -> None:
+    with contextlib.suppress(IndexError):  # another thread was first
+        while _waiting:
+            _waiting.pop()()
+
+
+@cache
+def _kept_class() -> Any:
+    """numba's way to ask for code that was compiled before, over `core.code_cache`."""
+    from core.code_cache import CodeCache, places_for
+
+    numba = importlib.import_module("numba")
+    caching = importlib.import_module("numba.core.caching")
+    serialize = importlib.import_module("numba.core.serialize")
+    pickle = importlib.import_module("pickle")
+    implementation = caching.CompileResultCacheImpl
+
+    class Kept(caching.NullCache):  # type: ignore[misc, name-defined]  # numba has no stubs
+        def __init__(self, function: Callable[..., Any]) -> None:
+            compiler = f"1 {numba.__version__} {importlib.util.MAGIC_NUMBER.hex()}"
+            self._cache = CodeCache(function, compiler, places_for(function.__code__.co_filename))
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            target_context.refresh()
+            content = self._cache.load(self._signature(sig, target_context.codegen()))
+            if content is not None:
+                with contextlib.suppress(Exception):  # whatever is wrong with it, compiling is right
+                    return implementation.rebuild(None, target_context, pickle.loads(content))
+            _tell()
+            return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            if data.library.has_dynamic_globals:  # addresses of this process
+                return
+            with contextlib.suppress(pickle.PicklingError):
+                content = serialize.dumps(implementation.reduce(None, data))
+                self._cache.save(self._signature(sig, data.codegen), content)
+
+        @staticmethod
+        def _signature(sig: Any, codegen: Any) -> str:
+            return f"{sig!r} {codegen.magic_tuple()!r}"
+
+    return Kept

@@ -249,14 +249,14 @@ def _fit(buffer: Any, at: int, end: int, steps: Any, literals: Any, values: Any,
 
 
 @compiled
-def scan_frames(buffer: Any, ends: Any, at: Any, program: Any, matrix: Any, spans: Any, found: Any) -> None:
-    """For each frame the number of the shape it fits (0 = none), its numbers, and the places of its texts."""
+def scan_frames(buffer: Any, ends: Any, rows: Any, program: Any, matrix: Any, spans: Any, found: Any) -> None:
+    """For each of these rows the number of the shape its frame fits (0 = none), its numbers, its texts' places."""
     steps, starts, literals = program
     values = np.zeros(len(steps) + 1, np.int64)
     stops = np.zeros(len(steps) + 1, np.int64)
-    begin = 0
-    for frame in range(len(ends)):
-        end = ends[frame]
+    for frame in range(len(rows)):
+        row = rows[frame]
+        begin, end = ends[row - 1] if row else 0, ends[row]
         for number in range(1, len(starts)):
             some = steps[starts[number - 1] : starts[number]]
             if not _fit(buffer, begin, end, some, literals, values, stops):
@@ -270,9 +270,8 @@ def scan_frames(buffer: Any, ends: Any, at: Any, program: Any, matrix: Any, span
                     spans[column, 0, frame] = values[index]
                     spans[column, 1, frame] = stops[index] - values[index]
                 else:
-                    matrix[column, at[frame]] = values[index]
+                    matrix[column, row] = values[index]
             break
-        begin = end
 
 
 @compiled

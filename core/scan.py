@@ -4,7 +4,6 @@ Importing this module imports numba, so it is imported only for work worth it. W
 `core.shapes` computes, frame by frame and byte by byte: a test holds the two equal.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from core import columns, kernels, shapes
 from core.columns import INT_COLUMNS, ColumnBuilder, Columns
 from core.kernels import FORMATS, intern_texts, render_frames, scan_frames
+from core.packed import Packed
 from core.shapes import ShapeBook
 
 Bytes = npt.NDArray[np.uint8]
@@ -56,28 +56,24 @@ def _column(name: str) -> int:
     return SHAPE_TEXTS.index(name) if name in SHAPE_TEXTS else INT_COLUMNS.index(name)
 
 
-def match_rows(rows: Sequence[int], payloads: Sequence[bytes], shapes: ShapeBook, builder: ColumnBuilder) -> list[int]:
-    """Fill the columns of those `rows` whose payload fits a shape; returns the others."""
-    if not rows or not shapes.shapes:
-        return list(rows)
+def match_rows(rows: Ints, payloads: Packed, shapes: ShapeBook, builder: ColumnBuilder) -> Ints:
+    """Fill the columns of those `rows` (ascending) whose payload fits a shape; returns the others."""
+    if not len(rows) or not shapes.shapes:
+        return rows
     program = Program(shapes)
-    chosen = [payloads[row] for row in rows]
-    buffer = np.frombuffer(b"".join(chosen), np.uint8)
-    ends = np.cumsum(np.fromiter(map(len, chosen), np.int64, len(chosen)))
-    at = np.array(rows, np.int64)
     spans = np.zeros((len(SHAPE_TEXTS), 2, len(rows)), np.int64)
     found = np.zeros(len(rows), np.int16)
-    scan_frames(buffer, ends, at, program.arrays, builder.matrix, spans, found)
+    scan_frames(payloads.data, payloads.ends, rows, program.arrays, builder.matrix, spans, found)
     hits = np.flatnonzero(found)
     if not len(hits):
-        return list(rows)
+        return rows
     types = np.array([-1, *(builder.code("type", shape.type) for shape in shapes.shapes)], np.int32)
-    builder.shape[at[hits]] = found[hits]
-    builder.complete[at[hits]] = True
-    builder.codes["type"][at[hits]] = types[found[hits]]
+    builder.shape[rows[hits]] = found[hits]
+    builder.complete[rows[hits]] = True
+    builder.codes["type"][rows[hits]] = types[found[hits]]
     for index, name in enumerate(SHAPE_TEXTS):
-        _put_texts(builder, name, buffer, spans[index], at)
-    rest: list[int] = at[found == 0].tolist()
+        _put_texts(builder, name, payloads.data, spans[index], rows)
+    rest: Ints = rows[found == 0]
     return rest
 
 

@@ -23,7 +23,7 @@ from capture.tape.schema import RawBatch
 from capture.tape.sealer import commit_segment, create_tape, write_batch
 from capture.tape.segment import open_unverified
 
-WAITING_BATCHES: Final = 2  # being committed and being written: with the one being filled, three are in memory
+WAITING_BATCHES: Final = 2  # being committed, which needs its file alone, and being written
 _ATTEMPTS: Final = 16
 
 
@@ -69,6 +69,7 @@ class Assembly:
         self._writer = ThreadPoolExecutor(1, "writer")
         self._committer = ThreadPoolExecutor(1, "committer")
         self._written: Facts | None = None
+        self._writing: Future[Facts] | None = None
         self._waiting: deque[Future[Entry]] = deque()
         try:
             self._manifest = create_tape(self._aside / "tape", label)
@@ -85,11 +86,17 @@ class Assembly:
         self._remove()
 
     def seal(self, batch: RawBatch) -> None:
-        """Hand over the next records, of one UTC day; waits while two batches are waiting. Raises DiskError."""
+        """Hand over the next records, of one UTC day. Raises DiskError.
+
+        Waits until the ones before are written, and those before them committed: with the batch that is filled
+        meanwhile there are two in memory.
+        """
+        if self._writing is not None:
+            self._writing.result()
         while len(self._waiting) >= WAITING_BATCHES:
             self._waiting.popleft().result()
-        written = self._writer.submit(self._write, batch)
-        self._waiting.append(self._committer.submit(self._commit, written))
+        self._writing = self._writer.submit(self._write, batch)
+        self._waiting.append(self._committer.submit(self._commit, self._writing))
 
     def finish(self) -> None:
         """Seal the rest and put the tape in its place, durably. Raises TapeError, DiskError."""

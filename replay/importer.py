@@ -14,10 +14,13 @@ from uuid import UUID
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
 from capture.tape.schema import RawBatch
+from capture.tape.thrift import give_back
+from core.packed import Packed
 from core.records import Coverage, Kind, Session, Source, StoredGap, encode_payload
 from core.session import STALL_NS
 from replay.assembly import Assembly, refuse_existing
@@ -76,10 +79,12 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 def import_recording(files: Sequence[Path], out: Path, options: ImportOptions | None = None) -> ImportReport:
     """Make the tape `out` of recordings (or directories of them); whole or not at all.
 
+    From then on the process gives large blocks of memory back as soon as they are free.
     Raises TapeError: no recording, a damaged or half line, overlapping files, `out` exists, the disk refuses.
     """
     options = options or ImportOptions()
     refuse_existing(out)
+    give_back()
     found = survey(files, options.line_limit)
     digest = sha256("\n".join([options.environment, *(item.id.sha256 for item in found.recordings)]).encode())
     label = Label(FORMAT_VERSION, _uuid(digest.digest()), options.environment)
@@ -102,7 +107,11 @@ class _Batches:
         self._clear()
 
     def _clear(self) -> None:
-        self._rows = Rows([], [], [], [], [])
+        # Packed as they come: Python objects for a whole segment would be most of an import's memory.
+        self._numbers: list[npt.NDArray[np.int64]] = []
+        self._ends: list[npt.NDArray[np.int64]] = []
+        self._text = bytearray()
+        self._sources: list[bytes | None] = []
         self._bytes = 0
         self._day = -1
 
@@ -115,7 +124,7 @@ class _Batches:
                 self.flush()
                 continue
             self._take(rows, start, end)
-            if len(self._rows.at_ns) >= self._limit or self._bytes >= SEGMENT_BYTES:
+            if len(self._sources) >= self._limit or self._bytes >= SEGMENT_BYTES:
                 self.flush()
             start = end
 
@@ -125,33 +134,34 @@ class _Batches:
 
     def flush(self) -> None:
         """Hand the records taken since the last time over to be sealed."""
-        rows, count = self._rows, len(self._rows.at_ns)
+        count = len(self._sources)
         if not count:
             return
-        sources = None if rows.sources.count(None) == count else rows.sources
+        sources = None if self._sources.count(None) == count else self._sources
         seq = np.arange(self.records - count, self.records, dtype=np.int64)
-        mono = np.zeros(count, np.int64)
-        self._tape.seal(RawBatch(seq, rows.at_ns, mono, rows.connection, rows.kind, rows.payloads, sources))
+        at_ns, connection, kind = np.concatenate(self._numbers, axis=1)
+        payloads = Packed(np.frombuffer(self._text, np.uint8), np.concatenate(self._ends))
         self._clear()
+        self._tape.seal(RawBatch(seq, at_ns, np.zeros(count, np.int64), connection, kind, payloads, sources))
 
     def _end(self, at_ns: list[int], start: int) -> int:
         """Up to where the rows from `start` on fit into the segment; times that go back do not begin a day."""
         if self._day < 0:
             self._day = day_number(at_ns[start])
-        end = min(len(at_ns), start + self._limit - len(self._rows.at_ns))
+        end = min(len(at_ns), start + self._limit - len(self._sources))
         if day_number(max(at_ns[start:end])) > self._day:
             return next(row for row in range(start, end) if day_number(at_ns[row]) > self._day)
         return end
 
     def _take(self, rows: Rows, start: int, end: int) -> None:
-        mine, span = self._rows, slice(start, end)
+        span = slice(start, end)
         payloads, sources = rows.payloads[span], rows.sources[span]
-        mine.at_ns += rows.at_ns[span]
-        mine.connection += rows.connection[span]
-        mine.kind += rows.kind[span]
-        mine.payloads += payloads
-        mine.sources += sources
-        self._bytes += sum(map(len, payloads)) + sum(map(len, filter(None, sources)))
+        self._numbers.append(np.array((rows.at_ns[span], rows.connection[span], rows.kind[span]), np.int64))
+        ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)))
+        self._ends.append(ends + len(self._text))
+        self._text += b"".join(payloads)
+        self._sources += sources
+        self._bytes += int(ends[-1]) + sum(map(len, filter(None, sources)))
         self.records += end - start
         self.frames += rows.kind[span].count(Kind.FRAME)
         latest_ns = max(rows.at_ns[span])

@@ -44,6 +44,7 @@ def test_the_facts_name_the_versions_and_not_the_machine() -> None:
         "byte_path",
         pytest.param("memory", marks=pytest.mark.slow),
         "capture_speed",
+        "sealing_speed",
     ],
 )
 def test_a_benchmark_runs(name: str) -> None:

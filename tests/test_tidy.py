@@ -46,6 +46,7 @@ MANY_METHODS: Final[dict[str, int]] = {
 }
 MANY_PARAMETERS: Final[dict[str, int]] = {
     # Compiled functions take arrays by position: the compiler knows no keywords and no structs.
+    "capture/tape/bulk.py:take_apart": 6,
     "core/kernels.py:_fit": 7,
     "core/kernels.py:intern_texts": 6,
     "core/kernels.py:render_frames": 7,

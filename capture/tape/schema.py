@@ -7,7 +7,6 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -17,16 +16,19 @@ import pyarrow as pa
 from capture.tape.buffers import flat, present
 from core.batch import decode_columns, render
 from core.columns import INT_COLUMNS, LIST_COLUMNS, NULL, TEXT_COLUMNS, TYPED, Columns, Lists, Texts
+from core.packed import Bytes, Ints, Packed
 from core.records import Record
 from core.shapes import ShapeBook
 
 GROUP_ROWS: Final = 65_536
-"""Rows of a row group: what sealing and reading hold in memory at once (about 30 MB of frames)."""
+"""Rows of a row group: what sealing and reading hold in memory at once (about 20 MB of frames)."""
+
+GROUP_BYTES: Final = 32 << 20
+"""Bytes of payloads after which a row group ends all the same: a run of enormous frames is no more to hold."""
 
 RUN_ROWS: Final = 1_024
 """Rows that become Python objects at once: what is made is used before a processor's cache has lost it."""
 
-Ints: TypeAlias = npt.NDArray[np.int64]
 Column: TypeAlias = Sequence[int] | npt.NDArray[Any]
 
 _TYPES: Final = {
@@ -67,7 +69,7 @@ class RawBatch:
     mono_ns: Column
     connection: Column
     kind: Column
-    payloads: Sequence[bytes]
+    payloads: Packed
     sources: Sequence[bytes | None] | None = None
 
     @classmethod
@@ -79,7 +81,7 @@ class RawBatch:
             mono_ns=[record.mono_ns for record in records],
             connection=[record.connection for record in records],
             kind=[record.kind for record in records],
-            payloads=[record.payload for record in records],
+            payloads=Packed.of([record.payload for record in records]),
         )
 
     @property
@@ -106,27 +108,27 @@ class RawBatch:
 
 
 def batches_of(records: Iterable[Record]) -> Iterator[RawBatch]:
-    """Consecutive records in batches of at most GROUP_ROWS."""
-    left = iter(records)
-    while group := list(islice(left, GROUP_ROWS)):
+    """Consecutive records in batches that end with GROUP_ROWS records or GROUP_BYTES of payload, whichever is first."""
+    group: list[Record] = []
+    size = 0
+    for record in records:
+        group.append(record)
+        size += len(record.payload)
+        if len(group) >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield RawBatch.of(group)
+            group, size = [], 0
+    if group:
         yield RawBatch.of(group)
 
 
-class Blobs:
-    """Byte strings end to end: string i is `data[ends[i - 1]:ends[i]]`; `present` None means that none is null."""
+class Blobs(Packed):
+    """Byte strings of which some may be null: `present` None means that none is; a null one reads as b""."""
 
-    __slots__ = ("data", "ends", "present")
+    __slots__ = ("present",)
 
-    def __init__(self, data: npt.NDArray[np.uint8], ends: Ints, present: npt.NDArray[np.bool_] | None = None) -> None:
-        self.data = data
-        self.ends = ends
+    def __init__(self, data: Bytes, ends: Ints, present: npt.NDArray[np.bool_] | None = None) -> None:
+        super().__init__(data, ends)
         self.present = present
-
-    @classmethod
-    def of(cls, values: Sequence[bytes]) -> "Blobs":
-        """From byte strings."""
-        lengths = np.fromiter(map(len, values), np.int64, len(values))
-        return cls(np.frombuffer(b"".join(values), np.uint8), np.cumsum(lengths))
 
     @classmethod
     def of_optional(cls, values: Sequence[bytes | None]) -> "Blobs":
@@ -186,11 +188,11 @@ class RawHasher:
     def __init__(self) -> None:
         self._hashes = [hashlib.sha256() for _ in range(9)]
 
-    def update(self, table: Any, payloads: Blobs) -> None:
+    def update(self, table: Any, payloads: Packed) -> None:
         """Take in the next rows: a table with at least the raw columns, and their whole payloads."""
         parts: list[Any] = [flat(table.column(name)) for name in NUMBERS]
         sources = Blobs.of_arrow(_whole(table.column("source")))
-        parts += [payloads.lengths(), payloads.data, sources.lengths(), sources.data]
+        parts += [np.diff(payloads.ends, prepend=0), payloads.data, sources.lengths(), sources.data]
         for digest, part in zip(self._hashes, parts, strict=True):
             digest.update(np.ascontiguousarray(part).data)
 
@@ -202,7 +204,7 @@ class RawHasher:
 def raw_sha256(batch: RawBatch) -> str:
     """The digest of a batch as `RawHasher` gives it."""
     hasher = RawHasher()
-    hasher.update(_raw_table(batch), Blobs.of(batch.payloads))
+    hasher.update(_raw_table(batch), batch.payloads)
     return hasher.hexdigest()
 
 
@@ -211,12 +213,11 @@ def encode(batch: RawBatch, shapes: ShapeBook) -> tuple[Any, Blobs]:
 
     Decodes every text frame and learns new shapes into `shapes`.
     """
-    kinds = np.asarray(batch.kind).tolist()
-    columns = decode_columns(kinds, batch.payloads, shapes)
-    payloads = Blobs.of(batch.payloads)
+    columns = decode_columns(np.asarray(batch.kind), batch.payloads, shapes)
+    payloads = Blobs(batch.payloads.data, batch.payloads.ends)
     table = _raw_table(batch)
     arrays = [table.column(name) for name in NUMBERS]
-    arrays += [_kept(batch.payloads, columns.shape, payloads), pa.array(columns.shape), table.column("source")]
+    arrays += [_kept(payloads, columns.shape), pa.array(columns.shape), table.column("source")]
     arrays += [_typed_array(columns, spec.name, spec.type) for spec in TYPED]
     return pa.Table.from_arrays(arrays, schema=SCHEMA), payloads
 
@@ -235,10 +236,10 @@ def _raw_table(batch: RawBatch) -> Any:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _kept(payloads: Sequence[bytes], shape: npt.NDArray[np.int16], whole: Blobs) -> Any:
+def _kept(payloads: Blobs, shape: npt.NDArray[np.int16]) -> Any:
     """The payload column: null where a shape rebuilds it."""
     if not shape.any():
-        return whole.arrow()
+        return payloads.arrow()
     kept: list[bytes | None] = [None] * len(payloads)
     for row in np.flatnonzero(shape == 0).tolist():
         kept[row] = payloads[row]

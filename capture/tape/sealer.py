@@ -11,12 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from capture.tape import segment
+from capture.tape.bulk import HotBatches
 from capture.tape.errors import TapeDamaged, disk_error
 from capture.tape.layout import DIR_MODE, Label, Layout, fsync_dir, make_tree, write_label
 from capture.tape.lines import Entry, Facts, FileMark, segment_file
 from capture.tape.manifest import Manifest
 from capture.tape.salvage import hot_limits
-from capture.tape.scan import Verdict, iter_segment, scan_segment
 from capture.tape.schema import RawBatch, batches_of
 from core.records import Record
 
@@ -67,12 +67,9 @@ def seal_hot_segment(
     if entry is not None:  # done before
         unlink_hot(layout, number)
         return entry
-    limit = hot_limits(layout).get(number)
-    scan = scan_segment(path, until_seq=limit)
-    if scan.verdict is not Verdict.CLEAN:
-        raise TapeDamaged(f"{path}: {scan.problem}; run `tapedeck recover`")
-    if scan.next_seq > scan.base_seq:
-        entry = seal_records(manifest, iter_segment(path, until_seq=limit), number, scan.last_crc, hook=hook)
+    hot = HotBatches(path, until_seq=hot_limits(layout).get(number))
+    if not hot.is_empty():
+        entry = _seal(manifest, hot, number, hot.last_crc, hook)
     unlink_hot(layout, number)
     hook(Step.UNLINKED)
     return entry
@@ -82,7 +79,7 @@ def seal_records(
     manifest: Manifest, records: Iterable[Record], number: int, hot_crc: int, *, hook: Hook = _no_hook
 ) -> Entry:
     """Seal records (at least one) that follow the manifest's last one; removes nothing. Raises as `commit_segment`."""
-    return _seal(manifest, batches_of(records), number, hot_crc, hook)
+    return _seal(manifest, batches_of(records), number, lambda: hot_crc, hook)
 
 
 def unlink_hot(layout: Layout, number: int) -> None:
@@ -95,7 +92,9 @@ def unlink_hot(layout: Layout, number: int) -> None:
         raise disk_error(error, path, "remove a sealed hot segment") from error
 
 
-def _seal(manifest: Manifest, batches: Iterable[RawBatch], number: int, hot_crc: int, hook: Hook) -> Entry:
+def _seal(
+    manifest: Manifest, batches: Iterable[RawBatch], number: int, hot_crc: Callable[[], int], hook: Hook
+) -> Entry:
     manifest.require_sound()
     facts = _write(manifest.layout, batches, number, manifest.chain, hot_crc)
     return commit_segment(manifest, facts, hook=hook)
@@ -109,11 +108,13 @@ def write_batch(manifest: Manifest, batch: RawBatch, before: Facts | None) -> Fa
     """
     if before is None:
         manifest.require_sound()
-        return _write(manifest.layout, [batch], next_number(manifest), manifest.chain, 0)
-    return _write(manifest.layout, [batch], before.number + 1, before.chain, 0)
+        return _write(manifest.layout, [batch], next_number(manifest), manifest.chain)
+    return _write(manifest.layout, [batch], before.number + 1, before.chain)
 
 
-def _write(layout: Layout, batches: Iterable[RawBatch], number: int, after: str, hot_crc: int) -> Facts:
+def _write(
+    layout: Layout, batches: Iterable[RawBatch], number: int, after: str, hot_crc: Callable[[], int] = lambda: 0
+) -> Facts:
     aside = layout.partial(number)
     try:
         return segment.write_segment(aside, batches, number=number, after=after, hot_crc=hot_crc)
@@ -204,7 +205,9 @@ def rewrite_segment(
     layout = manifest.layout
     aside = layout.partial(entry.number)
     try:
-        facts = segment.write_segment(aside, batches, number=entry.number, after=entry.after, hot_crc=entry.hot_crc)
+        facts = segment.write_segment(
+            aside, batches, number=entry.number, after=entry.after, hot_crc=lambda: entry.hot_crc
+        )
         hook(Step.WRITTEN)
         if facts.raw_sha256 != entry.raw_sha256:
             raise TapeDamaged(

@@ -7,7 +7,7 @@ only after its bytes had the SHA-256 that its entry promises, for Parquet protec
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from capture.tape.errors import TapeDamaged, disk_error
 from capture.tape.layout import FILE_MODE
 from capture.tape.lines import Entry, Facts, FileMark, chain_after
 from capture.tape.schema import GROUP_ROWS, NUMBERS, RUN_ROWS, SCHEMA, Blobs, RawBatch, RawHasher
+from core.batch import SCAN_ROWS
 from core.columns import DECODER_VERSION
 from core.records import SCHEMA_VERSION, Record
 from core.shapes import ShapeBook
@@ -30,6 +31,9 @@ from core.shapes import ShapeBook
 ZSTD_LEVEL: Final = (
     6  # measured on real recordings: level 3 is 2-3 % larger and 0.1 us a row faster, 9 under 1 % smaller
 )
+
+CHECK_ROWS: Final = SCAN_ROWS
+"""Rows whose payloads are rebuilt at once while a file is checked: few enough to stay in a core's cache."""
 
 _DICTIONARY: Final = (
     *("connection", "kind", "shape", "type", "malformed", "sid", "market", "market_id"),
@@ -56,10 +60,13 @@ _SETTLED_NS: Final = 2 * 10**9  # a file changed less than this ago may change a
 _verified: dict[tuple[int, int, int, int, int], str] = {}
 
 
-def write_segment(path: Path, batches: Iterable[RawBatch], *, number: int, after: str, hot_crc: int = 0) -> Facts:
+def write_segment(
+    path: Path, batches: Iterable[RawBatch], *, number: int, after: str, hot_crc: Callable[[], int] = lambda: 0
+) -> Facts:
     """Write records to a new file at `path` (mode 0600), whole and durable; says what it holds.
 
-    At least one record. Raises DiskError; what was written so far may then lie at `path`.
+    At least one record. hot_crc: asked once the batches are all there. Raises DiskError and what `batches` and
+    `hot_crc` raise; what was written so far may then lie at `path`.
     """
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE))
@@ -71,7 +78,7 @@ def write_segment(path: Path, batches: Iterable[RawBatch], *, number: int, after
     return facts
 
 
-def _write(path: Path, batches: Iterable[RawBatch], number: int, after: str, hot_crc: int) -> Facts:
+def _write(path: Path, batches: Iterable[RawBatch], number: int, after: str, hot_crc: Callable[[], int]) -> Facts:
     shapes, hasher = ShapeBook(), RawHasher()
     first: Any = None
     last: Any = None
@@ -85,6 +92,9 @@ def _write(path: Path, batches: Iterable[RawBatch], number: int, after: str, hot
                 first = first or (group.seq[0], group.at_ns[0])
                 last = (group.seq[-1], group.at_ns[-1], group.kind[-1])
                 rows += group.rows
+                del table, payloads, group  # else they are still there while the next ones are made
+            del batch
+        crc = hot_crc()
         assert rows, "a segment holds at least one record"
         raw = hasher.hexdigest()
         facts = Facts(
@@ -100,7 +110,7 @@ def _write(path: Path, batches: Iterable[RawBatch], number: int, after: str, hot
             chain=chain_after(after, raw),
             schema=SCHEMA_VERSION,
             decoder=DECODER_VERSION,
-            hot_crc=hot_crc,
+            hot_crc=crc,
         )
         assert facts.last_seq - facts.first_seq + 1 == rows, "records have consecutive seqs"
         writer.add_key_value_metadata(
@@ -208,7 +218,10 @@ class SegmentFile:
         """Digest of its raw columns, payloads rebuilt: what `facts.raw_sha256` promises."""
         hasher = RawHasher()
         for table in self.groups([*NUMBERS, "source", *self.rebuild_columns]):
-            hasher.update(table, self.payloads(table))
+            for start in range(0, table.num_rows, CHECK_ROWS):
+                part = table.slice(start, CHECK_ROWS)
+                hasher.update(part, self.payloads(part))
+            del table, part  # else they are still there while the next group is read
         return hasher.hexdigest()
 
     def record_groups(self, from_seq: int = 0) -> Iterator["RecordGroup"]:
@@ -226,7 +239,7 @@ class SegmentFile:
             sources = table.column("source")
             held = None if sources.null_count == table.num_rows else sources.to_pylist()
             seq, at_ns, mono_ns, connection, kind = (flat(table.column(name)) for name in NUMBERS)
-            yield RawBatch(seq, at_ns, mono_ns, connection, kind, self.payloads(table).split(), held)
+            yield RawBatch(seq, at_ns, mono_ns, connection, kind, self.payloads(table), held)
 
 
 def _brief(error: Exception) -> str:

@@ -7,6 +7,7 @@ from capture.tape import schema
 from capture.tape.schema import SCHEMA, Blobs, RawBatch, RawHasher
 from core.batch import decode_columns
 from core.columns import INT_COLUMNS, NULL, TYPED, text_list
+from core.packed import Packed
 from core.shapes import ShapeBook
 
 
@@ -127,14 +128,14 @@ def test_the_raw_digest_depends_on_every_raw_column_and_on_where_payloads_end() 
     for index in range(5):
         changed = [list(column) for column in fields]
         changed[index][3] += 1
-        digests.add(schema.raw_sha256(RawBatch(*changed, payloads=base.payloads)))  # type: ignore[misc]  # five columns
+        digests.add(schema.raw_sha256(RawBatch(*changed, payloads=base.payloads)))  # type: ignore[arg-type, misc]  # 5 columns
     payloads = list(base.payloads)
     moved = [payloads[0][:-1], payloads[0][-1:] + payloads[1], *payloads[2:]]
-    digests.add(schema.raw_sha256(RawBatch(*fields, moved)))
+    digests.add(schema.raw_sha256(RawBatch(*fields, Packed.of(moved))))
     for sources in ([b""] * 6, [None] * 5 + [b""], [b"a"] * 6):
-        digests.add(schema.raw_sha256(RawBatch(*fields, payloads, sources)))
+        digests.add(schema.raw_sha256(RawBatch(*fields, base.payloads, sources)))
     assert len(digests) == 10
-    assert schema.raw_sha256(RawBatch(*fields, payloads, [None] * 6)) == schema.raw_sha256(base)
+    assert schema.raw_sha256(RawBatch(*fields, base.payloads, [None] * 6)) == schema.raw_sha256(base)
 
 
 @pytest.mark.parametrize("values", [[], [b""], [b"a", b"", b"bc"], [None], [b"a", None, b""], [None, b"xyz"]])

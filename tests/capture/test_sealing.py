@@ -12,6 +12,7 @@ from lives import CALM, append, read
 from waiting import wait_for_condition
 from writing import session
 
+from capture.tape import sealing
 from capture.tape.errors import TapeError, TapeLocked
 from capture.tape.layout import Layout, hot_numbers
 from capture.tape.lock import TapeLock
@@ -53,6 +54,28 @@ def test_segments_are_sealed_in_the_order_they_are_given(tmp_path: Path, process
     assert hot_numbers(Layout(tmp_path / "tape")) == [3]
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="this system knows no idle priority")
+@pytest.mark.parametrize(("newer", "policy"), [(0, "SCHED_OTHER"), (1, "SCHED_IDLE"), (2, "SCHED_OTHER")])
+def test_only_sealing_that_keeps_up_and_that_nobody_waits_for_is_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newer: int, policy: str
+) -> None:
+    layout = Layout(tmp_path)
+    layout.wal.mkdir()
+    for number in range(1, 2 + newer):
+        layout.hot(number).touch()
+    found = []
+    sealed = sealing._Done(1)
+
+    def seal(root: Path, number: int) -> sealing._Done:
+        found.append((root, number, os.sched_getscheduler(0)))
+        return sealed
+
+    monkeypatch.setattr(sealing, "_seal", seal)
+    assert sealing._seal_idly(tmp_path, 1) is sealed
+    assert found == [(tmp_path, 1, getattr(os, policy))]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
 def test_what_cannot_be_sealed_is_said_and_the_process_goes_on(tmp_path: Path, process: SealProcess) -> None:
     hot = Layout(tmp_path / "tape").hot(1)
     content = bytearray(hot.read_bytes())
@@ -64,6 +87,19 @@ def test_what_cannot_be_sealed_is_said_and_the_process_goes_on(tmp_path: Path, p
     hot.write_bytes(content)
     process(tmp_path / "tape", 1)
     assert numbers(tmp_path / "tape") == [1]
+
+
+def test_a_process_that_gets_no_time_is_replaced_by_one_that_begins_anew(
+    tmp_path: Path, process: SealProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process(tmp_path / "tape", 1)
+    starved = process._child
+    assert starved is not None
+    starved.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(sealing, "PATIENCE_S", 0.05)  # the new one's first is given all the time it needs
+    process(tmp_path / "tape", 2)
+    assert numbers(tmp_path / "tape") == [1, 2]
+    assert process._child is not starved and starved.returncode == -signal.SIGKILL
 
 
 def test_a_process_that_was_killed_is_named_and_replaced(tmp_path: Path, process: SealProcess) -> None:
