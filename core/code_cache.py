@@ -33,7 +33,7 @@ def fingerprint(function: Callable[..., Any]) -> str:
     """A digest of everything that a function's compiled code depends on: its own code, constants, and callees'.
 
     Raises NameError when it uses a global that is not defined yet, TypeError when it uses one whose value cannot be
-    covered: functions, numbers, texts, tuples of these, and the modules numpy and math can.
+    covered: functions, numbers (numpy's, and their types too), texts, tuples of these, the modules numpy and math can.
     """
     digest = sha256()
     done: set[FunctionType] = set()
@@ -96,7 +96,9 @@ def _global(function: FunctionType, name: str) -> Any:
 def _is_covered(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_covered, value))
-    return isinstance(value, _VALUES) or (isinstance(value, ModuleType) and value.__name__ in _MODULES)
+    if isinstance(value, _VALUES) or (isinstance(value, ModuleType) and value.__name__ in _MODULES):
+        return True
+    return (value if isinstance(value, type) else type(value)).__module__ == "numpy"  # its scalars, and their types
 
 
 class CodeCache:
