@@ -7,8 +7,6 @@ is the store's. A book may be empty, and may be crossed for a moment.
 
 from typing import Final
 
-import numpy as np
-
 from core.cells import (
     BLOCK,
     L_SIZES,
@@ -127,7 +125,7 @@ class Book:
         memory = self._pool.memory
         machine = memory.machine
         told = [n for side in (yes, no) for part in (0, 1) for n in [level[part] for level in side]]
-        levels = np.array(told, np.int64) if memory.is_compiled else told
+        levels = memory.values(told)
         scale = len(yes), len(no), int(mirrored)
         done = machine.apply_snapshot(memory.m, self._at, now_ns, clock, levels, 0, *scale)
         if done == NO_ROOM:

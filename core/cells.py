@@ -9,8 +9,6 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
-
 from core.copies import machine
 
 NULL: Final = -(1 << 63)
@@ -171,8 +169,19 @@ class Memory:
             self.plain[H_FREED], cells = self.plain[at], self.plain[at + 1]
             self.give_back(at, cells)
 
+    def values(self, values: list[int]) -> Any:
+        """Integers that are no cells, as `machine` takes them."""
+        return _array(array("q", values)) if self.is_compiled else values
+
     def _face(self) -> Any:
-        return np.frombuffer(self.plain, np.int64) if self.is_compiled else self.plain
+        return _array(self.plain) if self.is_compiled else self.plain
+
+
+def _array(cells: "array[int]") -> Any:
+    """The same cells as a numpy array."""
+    import numpy  # not needed where nothing is compiled, and not quickly loaded
+
+    return numpy.frombuffer(cells, numpy.int64)
 
 
 class _Closed:

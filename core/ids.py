@@ -5,10 +5,7 @@ Knows how to tell the two apart, so that every text comes back as it was. Must n
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Final
 
 from core.cells import H_SEEN, NULL, Memory
 from core.trade_ids import MAX_TRADE_IDS, SEEN_CELLS
@@ -21,8 +18,6 @@ _LENGTH: Final = 36
 _DASHES: Final = [8, 13, 18, 23]
 _PLACES: Final = [place for place in range(_LENGTH) if place not in _DASHES]
 _DASH: Final = 16
-_DIGITS: Final = np.full(256, _DASH + 1, np.uint8)  # what a letter stands for: 0 to 15, a dash, or nothing
-_DIGITS[[ord(letter) for letter in "0123456789abcdef-"]] = range(_DASH + 1)
 _HALF: Final = 1 << 63
 _WHOLE: Final = 1 << 64
 
@@ -66,15 +61,19 @@ class Ids:
         self._numbers = {text: number for number, text in self._texts.items()}
 
 
-def all_halves(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The halves of many ids, a line each; (ODD, 0) for those that are no UUIDs."""
+def all_halves(texts: Sequence[str]) -> Any:
+    """The halves of many ids, a line each, as an integer array; (ODD, 0) for those that are no UUIDs."""
+    import numpy as np  # whoever has many has loaded it; commands without tapes do without
+
     found = np.zeros((len(texts), 2), np.int64)
     found[:, 0] = ODD
     rows = np.array([row for row, text in enumerate(texts) if len(text) == _LENGTH and text.isascii()], np.int64)
     if not len(rows):
         return found
     letters = np.frombuffer("".join([texts[row] for row in rows.tolist()]).encode(), np.uint8).reshape(-1, _LENGTH)
-    digits = _DIGITS[letters]
+    meanings = np.full(256, _DASH + 1, np.uint8)  # of letters: 0 to 15, a dash, or nothing
+    meanings[[ord(letter) for letter in "0123456789abcdef-"]] = range(_DASH + 1)
+    digits = meanings[letters]
     usual = (digits[:, _DASHES] == _DASH).all(axis=1) & (digits[:, _PLACES] < _DASH).all(axis=1)
     nibbles = digits[:, _PLACES].astype(np.uint64)
     shifts = np.arange(60, -4, -4, dtype=np.uint64)

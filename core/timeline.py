@@ -8,7 +8,6 @@ the receive time.
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from core.records import Kind, Record
 
@@ -45,6 +44,8 @@ class Timeline(msgspec.Struct):
 
     def following(self, at_ns: Any, mono_ns: Any) -> Any:
         """The times of records after the last one, none of which begins a session, as arrays; nothing moves on."""
+        import numpy as np  # whoever has arrays has loaded it; commands without them do without
+
         if self.base_mono_ns:
             at_ns = np.where(mono_ns == 0, at_ns, self.base_ns + mono_ns - self.base_mono_ns)
         return np.maximum(np.maximum.accumulate(at_ns), self.now_ns)
