@@ -77,7 +77,7 @@ format: $(READY) ## put the formatting right, and what lint can repair by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## size, speed and memory, each as a ratio to something known, measured here and now
+bench: $(READY) ## size, speed and memory beside the peers, measured here and now; ARGS=--write puts it into docs/BENCHMARKS.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
 wheel: $(READY) ## dist/tapedeck-*.whl
@@ -85,7 +85,7 @@ wheel: $(READY) ## dist/tapedeck-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean: ## remove everything the targets above made
-	rm -rf $(VENV) .venv-lowest .venv-clients dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-clients .venv-bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

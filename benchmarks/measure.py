@@ -9,13 +9,19 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 QUICK: Final = "--quick" in sys.argv
 """A small made recording and one repetition: shows that a benchmark runs, its figures mean nothing."""
 
-REPETITIONS: Final = 1 if QUICK else 3
+ROUNDS: Final = "--rounds="
+
+REPETITIONS: Final = next(
+    (int(word.removeprefix(ROUNDS)) for word in sys.argv if word.startswith(ROUNDS)), 1 if QUICK else 3
+)
 
 LIBRARIES: Final = ("msgspec", "numpy", "pyarrow", "numba")
 
@@ -37,7 +43,7 @@ def interleaved(cases: Mapping[str, Callable[[], object]], repetitions: int = RE
 
 
 def facts() -> str:
-    """The machine and the versions, without its name."""
+    """The day, the machine without its name, and the versions."""
     found = []
     for library in LIBRARIES:
         try:
@@ -45,7 +51,16 @@ def facts() -> str:
         except ModuleNotFoundError:
             found.append(f"no {library}")
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, {python}, {', '.join(found)}"
+    machine = f"{os.cpu_count()} cores ({processor()}), {platform.system()} {platform.machine()}"
+    return f"{datetime.now(UTC).date()}: {machine}, {python}, {', '.join(found)}"
+
+
+def processor() -> str:
+    """The model, where the system says it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or "of unknown make"
 
 
 def show(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> None:
