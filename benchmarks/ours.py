@@ -84,7 +84,7 @@ def hosted(tape: Path, path: str, kind: type[Strategy], until_seq: int | None = 
     strategy = kind(kind.Params())
     spec = StrategySpec(kind.__name__.lower(), f"{kind.__module__}:{kind.__name__}")
     host = Hosted(Tape.open(tape), path, (spec,), load=lambda _: strategy)
-    for _, _, reaction in host.play(until_seq):
+    for _, _, reaction in host.run(until_seq):
         assert not reaction.faults, reaction.faults
     seen = {name: value for name, value in vars(strategy).items() if name in Seen.__slots__}
     return Seen(**seen)

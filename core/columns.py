@@ -98,6 +98,34 @@ class Lists(msgspec.Struct, frozen=True):
     present: npt.NDArray[np.bool_]
 
 
+class Numbers(dict[str, Ints]):
+    """Integer columns by name, NULL for no value. What reads tapes may make each only when it is asked for."""
+
+    def some(self, name: str, rows: Ints) -> Ints:
+        """Of these rows alone."""
+        return self[name][rows]
+
+    def known(self, name: str) -> Any:
+        """0 for no value; an integer array, perhaps a narrower one, or 0 where there is no value at all."""
+        return np.where(self[name] == NULL, 0, self[name])
+
+    def raw(self, name: str) -> Any:
+        """The same with anything for no value."""
+        return self[name]
+
+
+class Strings(dict[str, Texts]):
+    """Text columns by name."""
+
+    def letters(self, name: str, rows: Ints, length: int) -> tuple[Any, Any]:
+        """Of these rows those whose text is so long, as True, and the letters of those, a line each."""
+        texts = self[name]
+        found = [texts.values[code].encode() if code >= 0 else b"" for code in texts.codes[rows].tolist()]
+        fits = np.array([len(text) == length for text in found], np.bool_)
+        whole = b"".join([text for text in found if len(text) == length])
+        return fits, np.frombuffer(whole, np.uint8).reshape(-1, length)
+
+
 class Columns(msgspec.Struct, frozen=True):
     """The typed columns of a stretch of records.
 
@@ -108,8 +136,8 @@ class Columns(msgspec.Struct, frozen=True):
     rows: int
     shape: npt.NDArray[np.int16]
     complete: npt.NDArray[np.bool_]
-    ints: dict[str, Ints]
-    texts: dict[str, Texts]
+    ints: Numbers
+    texts: Strings
     lists: dict[str, Lists]
 
 
@@ -158,8 +186,8 @@ class ColumnBuilder:
 
     def finish(self) -> Columns:
         """The columns as they stand."""
-        texts = {name: Texts(self.codes[name], list(self._values[name])) for name in TEXT_COLUMNS}
-        return Columns(self.rows, self.shape, self.complete, self.ints, texts, self._lists())
+        texts = Strings({name: Texts(self.codes[name], list(self._values[name])) for name in TEXT_COLUMNS})
+        return Columns(self.rows, self.shape, self.complete, Numbers(self.ints), texts, self._lists())
 
     def _lists(self) -> dict[str, Lists]:
         self._books.sort(key=lambda entry: entry[0])

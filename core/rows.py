@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.cells import M_ID, NULL
 from core.columns import Columns
-from core.ids import ODD, all_halves
+from core.ids import LENGTH, ODD, all_halves
 from core.market import TICKER_VALUES, MarketState
 from core.records import Kind
 from core.runs import (
@@ -73,16 +73,17 @@ class Rows:
         for column, values in (
             (0, what),
             (O_CONNECTION, connection),
-            (O_MARKET, texts["market"].codes + self._places),
-            (O_SID, _known(ints["sid"])),
-            (O_SEQ, _known(ints["exchange_seq"])),
-            (O_SIDE, ints["side"]),
-            (O_PRICE, ints["price"]),
-            (O_SIZE, ints["size"]),
-            (O_CLOCK, _known(ints["clock"])),
+            (O_MARKET, texts["market"].codes),
+            (O_SID, ints.known("sid")),
+            (O_SEQ, ints.known("exchange_seq")),
+            (O_SIDE, ints.raw("side")),
+            (O_PRICE, ints.raw("price")),
+            (O_SIZE, ints.raw("size")),
+            (O_CLOCK, ints.known("clock")),
             (O_MORE, more.places),
         ):
             self.cells[column * rows : (column + 1) * rows] = values
+        self.cells[O_MARKET * rows : (O_MARKET + 1) * rows] += self._places
 
     def time(self, timeline: Timeline, first: int) -> None:
         """Set the `now_ns` of all rows from one on, as they follow on a timeline; behind a SESSION they are void."""
@@ -132,14 +133,16 @@ class _More:
 
     def _trades(self, what: Ints, columns: Columns) -> None:
         rows = np.flatnonzero(what == TRADE)
-        texts, ints = columns.texts["trade_id"], columns.ints
-        halves = all_halves([texts.values[code] for code in texts.codes[rows].tolist()])
-        what[rows[halves[:, 0] == ODD]] = OTHER  # such an id has a number in the store only
+        ints = columns.ints
         table = np.empty((len(rows), 7), np.int64)
-        table[:, 0], table[:, 1], table[:, 2] = ints["price"][rows], ints["size"][rows], ints["side"][rows]
-        table[:, 3] = ints["is_block"][rows] == 1
-        table[:, 4] = _known(ints["exchange_us"][rows]) * 1000
-        table[:, 5:] = halves
+        for index, name in enumerate(("price", "size", "side")):
+            table[:, index] = ints.some(name, rows)
+        table[:, 3] = ints.some("is_block", rows) == 1
+        table[:, 4] = _known(ints.some("exchange_us", rows)) * 1000
+        fits, letters = columns.texts.letters("trade_id", rows, LENGTH)
+        table[:, 5] = ODD
+        table[fits, 5:] = all_halves(letters)
+        what[rows[table[:, 5] == ODD]] = OTHER  # such an id has a number in the store only
         self._put(rows, table)
 
     def _tickers(self, what: Ints, columns: Columns) -> None:
@@ -147,10 +150,10 @@ class _More:
         ints = columns.ints
         table = np.empty((len(rows), 3 + len(TICKER_VALUES)), np.int64)
         table[:, 0] = columns.texts["market_id"].codes[rows]
-        table[:, 1] = _known(ints["sending_ms"][rows])
-        table[:, 2] = _known(ints["exchange_us"][rows]) * 1000
+        table[:, 1] = _known(ints.some("sending_ms", rows))
+        table[:, 2] = _known(ints.some("exchange_us", rows)) * 1000
         for index, name in enumerate(TICKER_VALUES):
-            table[:, 3 + index] = ints[name][rows]
+            table[:, 3 + index] = ints.some(name, rows)
         self._put(rows, table)
 
     def _snapshots(self, what: Ints, columns: Columns) -> None:

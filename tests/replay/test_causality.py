@@ -16,7 +16,7 @@ from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from capture.tape.schema import columns_of
 from core.actions import StrategySpec
-from core.columns import Columns
+from core.columns import Columns, Numbers
 from core.window import Window
 from replay import feed
 from replay.causality import examine
@@ -109,7 +109,7 @@ def test_a_reader_that_takes_prices_from_the_next_row_is_caught(tape: Tape, monk
         prices, lists = columns.ints["price"].copy(), columns.lists["yes_price"].present
         both = (prices[:-1] > 0) & (prices[1:] > 0) & ~lists[:-1]
         prices[:-1][both] = prices[1:][both]
-        return msgspec.structs.replace(columns, ints=columns.ints | {"price": prices})
+        return msgspec.structs.replace(columns, ints=Numbers({**dict(columns.ints.items()), "price": prices}))
 
     monkeypatch.setattr(feed, "columns_of", ahead)
     found = examine(tape, places=20)

@@ -9,7 +9,7 @@ from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
 from capture.tape.schema import columns_of
-from core.columns import Columns
+from core.columns import Columns, Numbers
 from core.errors import ConfigError
 from core.records import Kind, Record, encode_payload
 from core.state import decision_digest
@@ -91,7 +91,7 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
             return columns
         prices = columns.ints["price"].copy()
         prices[row] += 1
-        return msgspec.structs.replace(columns, ints=columns.ints | {"price": prices})
+        return msgspec.structs.replace(columns, ints=Numbers({**dict(columns.ints.items()), "price": prices}))
 
     monkeypatch.setattr(feed, "columns_of", altered)
     comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
