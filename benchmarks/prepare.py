@@ -19,12 +19,11 @@ import numpy as np
 from benchmarks.deep import write_deep
 from benchmarks.job import TIGHT, Seen, Top
 from benchmarks.recordings import TAPES
-from benchmarks.steady import write_steady
 from benchmarks.workload import DEEP, PEERS, REAL
 from capture.tape.reader import Tape
 from core.records import Kind
 from replay.importer import ImportOptions, import_recording
-from replay.synthetic import Plan
+from replay.synthetic import Plan, write_recording
 
 ROWS_AT_ONCE: Final = 1 << 16
 
@@ -195,7 +194,7 @@ def main(where: Path, kind: str, *sizes: str) -> None:
         made(where, lambda path: write_deep(path, int(sizes[0]), int(sizes[1])), for_peers=False)
     else:
         plan = Plan(frames=int(sizes[0]), markets=int(sizes[1]))
-        made(where, lambda path: write_steady(path, plan), for_peers=sizes[2:] == (PEERS,))
+        made(where, lambda path: write_recording(path, plan), for_peers=sizes[2:] == (PEERS,))
 
 
 if __name__ == "__main__":

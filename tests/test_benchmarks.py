@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import deep, engines, measure, page, prepare, rooms, steady, workload
+from benchmarks import deep, engines, measure, page, prepare, rooms, workload
 from benchmarks.job import EVERY, Seen
 from benchmarks.prepare import LAST, LEVEL, SNAPSHOT, Rows, units
-from replay.synthetic import Plan
+from replay.synthetic import Plan, recording
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -78,11 +78,11 @@ def test_frames_become_rows_and_what_must_be_seen() -> None:
 
 def test_books_of_the_made_frames_stay_as_they_began() -> None:
     rows = Rows()
-    for event in steady.Steady(Plan(frames=20_000, markets=3)).events():
+    for event in recording(Plan(frames=20_000, markets=3)):
         if event.frame is not None:
             rows.frame(event.at_ns, json.loads(event.frame))
     assert 0.15 < rows.seen.changes / rows.seen.books < 0.4
-    assert rows.seen.tight / rows.seen.books > 0.5
+    assert rows.seen.tight / rows.seen.books > 0.2
 
 
 @pytest.mark.parametrize("levels", [1, 300])
