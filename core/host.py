@@ -29,7 +29,7 @@ from core.dice import Dice
 from core.engine import Engine, Step
 from core.fetched import read as read_answer
 from core.gaps import MUTE, SEQUENCE, STALL, Gap
-from core.glance import Glance
+from core.glance import Blocks, Glance
 from core.health import Health
 from core.inquiry import News
 from core.lookout import BEATS, Lookout
@@ -83,12 +83,13 @@ class Host:
         self._seats = Seats(self._run, self._raises, self._failed)
         self.wakes = Wakes(self.engine, self._seats, self._ahead)
         self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._news)
+        blocks = Blocks(self.engine.memory)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._ask, account, Dice(seed * 1_000_003 + number))
             seat = Seat(number, spec.name, self._load(spec), ctx)
             if seat.strategy.glance is not None:
-                seat.glance = Glance(self.engine.memory, seat.strategy.glance, seat.strategy.numbers)
+                seat.glance = Glance(self.engine.memory, blocks, seat.strategy.glance, seat.strategy.numbers)
             self._seats.add(seat)
         self.due_is_stale = False
 
