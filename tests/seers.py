@@ -254,8 +254,8 @@ def _select(seer: Seer, ctx: Context, _market: Window) -> Any:
 
 
 def _choose(seer: Seer, _ctx: Context, _market: Window) -> Any:
-    seer.wanted = seer.dice.choice((None, *((market,) for market in MARKETS), MARKETS[:2]))
-    if seer.params.fails and seer.dice.randrange(30) == 0:
+    seer.wanted = seer.dice.choice((None, *((market,) for market in MARKETS[:2]), MARKETS[:2]))
+    if seer.params.fails and seer.dice.randrange(10) == 0:
         seer.wanted = ("fails",)
     return seer.wanted
 
