@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from core.cells import M_GLANCE, Memory
-from core.compiled import compile_here
+from core.compiled import INSTALLED, compile_here
 from core.window import Window
 
 MAX_NUMBERS: Final = 1_024
@@ -74,7 +74,7 @@ class Glance:
         self._blocks = blocks
         self._first = blocks.claim(self.mine)
         self.compiled: Any = None
-        self.why = "numba is not installed"
+        self.why = "the machine is not compiled" if INSTALLED else "numba is not installed"
         if memory.is_compiled:
             self.compiled, self.why = compile_here(function, _samples)
 
