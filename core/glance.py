@@ -58,9 +58,7 @@ class Glance:
 
     __slots__ = ("_blocks", "_first", "_function", "_memory", "compiled", "mine", "place", "shared", "why")
 
-    def __init__(
-        self, memory: Memory, blocks: Blocks, function: Callable[..., bool], numbers: tuple[int, int]
-    ) -> None:
+    def __init__(self, memory: Memory, blocks: Blocks, function: Callable[..., bool], numbers: tuple[int, int]) -> None:
         """numbers: how many the strategy has, and how many for each market. Raises ValueError when too many.
 
         blocks: of all glances of the session; the machine takes the only one there is.

@@ -471,5 +471,3 @@ def _ticker(script: Script, dice: random.Random, market: str, connection: int) -
 def tape_of(script: Script, place: Path, *, segment_records: int = 1_000_000) -> Tape:
     """The recording as a tape in a directory of its own."""
     return script.tape(place / f"tape-{len(list(place.iterdir()))}", segment_records=segment_records)
-
-

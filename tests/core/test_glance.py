@@ -151,5 +151,13 @@ def test_a_compiled_one_raises_as_the_plain_one_does(function: Any, error: type[
     ours = engine.memory.m[glance.place : glance.place + 1]
     for call in (glance.compiled, function):
         with pytest.raises(error):
-            call(ours if call is glance.compiled else memoryview(engine.memory.plain)[glance.place :][:1], ours, 1, -1, 0, -1, 0)
+            call(
+                ours if call is glance.compiled else memoryview(engine.memory.plain)[glance.place :][:1],
+                ours,
+                1,
+                -1,
+                0,
+                -1,
+                0,
+            )
     assert Window(MARKET, engine.store.state_at(at), engine.store.window(MARKET, 1)._sight).bid == 4_000

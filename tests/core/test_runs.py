@@ -202,9 +202,7 @@ def test_a_glance_leaves_out_what_it_says_no_to_and_keeps_its_numbers(is_compile
     if glance is None:
         pytest.skip("plain slices are copies: from Python a glance is asked by core.glance")
     log = log_of(engine)
-    stopped = memory.machine.run_glancing(
-        memory.m, rows(engine, *MOVES), 5, 0, 5, log, glance, place, 2, 1
-    )
+    stopped = memory.machine.run_glancing(memory.m, rows(engine, *MOVES), 5, 0, 5, log, glance, place, 2, 1)
     assert (stopped, memory.plain[H_STOP]) == (5, END)
     assert [wake[0] for wake in wakes_of(engine, log)] == [0]
     assert list(memory.plain[place : place + 2]) == [5, NOW_NS + 4_000_000 + 1_001 + 5_000 + 700]
