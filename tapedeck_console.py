@@ -34,6 +34,12 @@ def stop(code: int, sentence: str) -> NoReturn:
     raise SystemExit(code)
 
 
+def complain_of_glances(slow: Iterable[str]) -> None:
+    """Say on stderr which strategies' glances run from Python, in a line each, and why."""
+    for told in slow:
+        sys.stderr.write(f"tapedeck: a glance could not be compiled, so it is slow; {told}\n")
+
+
 def answer(value: Any, lines: Iterable[str], *, as_json: bool) -> None:
     """One JSON object, or lines for people."""
     if as_json:

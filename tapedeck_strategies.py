@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapedeck_console import Json, TapePath, answer, progress_bar
+from tapedeck_console import Json, TapePath, answer, complain_of_glances, progress_bar
 
 if TYPE_CHECKING:
     from core.actions import StrategySpec
@@ -81,6 +81,7 @@ def causality(
     specs = _specified(strategy, settings or [])
     with progress_bar("replaying", "trials") as progress:
         found = examine(open_tape(tape), specs, places=places, seed=seed, progress=progress, **AROUND)
+    complain_of_glances(found.slow_glances)
     answer(found, verdicts.causality_lines(found), as_json=as_json)
     raise typer.Exit(0 if found.causal else 1)
 

@@ -18,6 +18,7 @@ from tapedeck_console import (
     TapePath,
     To,
     answer,
+    complain_of_glances,
     mark_tape,
     progress_bar,
     span_of,
@@ -177,8 +178,10 @@ def replay(
         else:
             comparison = compare(opened, span, progress, strategies=strategies)
     if path is not ReplayPath.BOTH:
+        complain_of_glances(result.slow_glances)
         answer(result, render.run_lines(result), as_json=as_json)
         return
+    complain_of_glances(comparison.by_columns.slow_glances)
     answer(comparison.as_json(), render.comparison_lines(comparison), as_json=as_json)
     raise typer.Exit(0 if comparison.equal else 1)
 

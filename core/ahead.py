@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.cells import H_TOLD, Memory
+from core.cells import H_RECORDS, H_STOP, H_TOLD, Memory
 from core.glance import Glance
-from core.runs import LOG_COLUMNS
+from core.runs import DUE, LOG_COLUMNS
 
 MOST_ROWS: Final = 65_536
 """Rows of a stretch, each of which wakes once at most: as many as a batch has."""
@@ -66,7 +66,7 @@ class Ahead:
     def run(self, cells: Any, stride: int, first: int, last: int, glance: Glance | None = None) -> int:
         """Step rows and note whom they wake, those that a glance says no to left out; returns the first not stepped.
 
-        H_STOP says why it stopped.
+        H_STOP says why it stopped; a row at which the glance raises is due, for Python to look.
         """
         if self._log is None:
             self._log = np.zeros(LOG_COLUMNS * MOST_ROWS, np.int64)
@@ -75,7 +75,15 @@ class Ahead:
         memory = self._memory
         self._keep()
         self._rows = cells, stride, first, glance
-        stopped = self._step(last)
+        try:
+            stopped = self._step(last)
+        except Exception:
+            row = first + memory.plain[H_RECORDS] - int(self._kept[H_RECORDS]) - 1  # the one it was at
+            if row < first:
+                raise
+            self._restore()
+            stopped = self._step(row)
+            memory.plain[H_STOP] = DUE
         told = memory.plain[H_TOLD]
         self.keys = self._log[_KEY * MOST_ROWS : _KEY * MOST_ROWS + told].tolist()
         if told:
@@ -89,9 +97,7 @@ class Ahead:
             return
         row, now_ns = self.row, self.now_ns
         self.finish()
-        memory = self._memory
-        memory.m[len(self._kept) : memory.end] = 0  # never handed out, so to be found empty
-        memory.m[: len(self._kept)] = self._kept
+        self._restore()
         self._step(row + 1)
         self._arrived(row, now_ns)
 
@@ -100,6 +106,11 @@ class Ahead:
         self.is_ahead = False
         self.told = None
         self._memory.open()
+
+    def _restore(self) -> None:
+        memory = self._memory
+        memory.m[len(self._kept) : memory.end] = 0  # never handed out, so to be found empty
+        memory.m[: len(self._kept)] = self._kept
 
     def _step(self, last: int) -> int:
         memory = self._memory

@@ -10,11 +10,44 @@ from typing import Any, Final
 import numpy as np
 
 from core.cells import M_GLANCE, Memory
-from core.compiled import compile_here
+from core.compiled import INSTALLED, compile_here
 from core.window import Window
 
 MAX_NUMBERS: Final = 1_024
 """Numbers of a glance, and as many for each market: 8 KB a market."""
+
+
+class Blocks:
+    """What all glances of a session keep of markets: one block a market, of which each glance has its part."""
+
+    __slots__ = ("_cells", "_memory", "_taken")
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._cells = 0
+        self._taken: list[int] = []
+
+    def claim(self, count: int) -> int:
+        """So many numbers of each block for one glance, before any block is made; from where on."""
+        assert not self._taken, "no market has a block yet"
+        self._cells += count
+        return self._cells - count
+
+    def of(self, at: int) -> int:
+        """The block of the market that lies there, made now if there is none; 0 = nobody keeps anything."""
+        memory = self._memory
+        block = memory.plain[at + M_GLANCE]
+        if not block and self._cells:
+            block = memory.take(self._cells)
+            memory.plain[at + M_GLANCE] = block
+            self._taken.append(block)
+        return block
+
+    def release(self) -> None:
+        """Give everything back; it must not be used afterwards."""
+        for block in self._taken:
+            self._memory.give_back(block, self._cells)
+        self._taken.clear()
 
 
 class Glance:
@@ -23,19 +56,23 @@ class Glance:
     compiled: what the machine takes, None = it cannot be compiled (why: the reason) or there is no numba.
     """
 
-    __slots__ = ("_blocks", "_function", "_memory", "compiled", "mine", "place", "shared", "why")
+    __slots__ = ("_blocks", "_first", "_function", "_memory", "compiled", "mine", "place", "shared", "why")
 
-    def __init__(self, memory: Memory, function: Callable[..., bool], numbers: tuple[int, int]) -> None:
-        """numbers: how many the strategy has, and how many for each market. Raises ValueError when too many."""
+    def __init__(self, memory: Memory, blocks: Blocks, function: Callable[..., bool], numbers: tuple[int, int]) -> None:
+        """numbers: how many the strategy has, and how many for each market. Raises ValueError when too many.
+
+        blocks: of all glances of the session; the machine takes the only one there is.
+        """
         if not all(0 <= count <= MAX_NUMBERS for count in numbers):
             raise ValueError(f"a glance has {numbers} numbers, the most is {MAX_NUMBERS} of either")
         self._memory = memory
         self._function = function
         self.shared, self.mine = numbers
         self.place = memory.take(max(self.shared, 1))
-        self._blocks: list[int] = []
+        self._blocks = blocks
+        self._first = blocks.claim(self.mine)
         self.compiled: Any = None
-        self.why = "numba is not installed"
+        self.why = "the machine is not compiled" if INSTALLED else "numba is not installed"
         if memory.is_compiled:
             self.compiled, self.why = compile_here(function, _samples)
 
@@ -51,13 +88,7 @@ class Glance:
 
     def admit(self, at: int) -> int:
         """Have room for the numbers of the market that lies there; where they are."""
-        memory = self._memory
-        own = memory.plain[at + M_GLANCE]
-        if not own and self.mine:
-            own = memory.take(self.mine)
-            memory.plain[at + M_GLANCE] = own
-            self._blocks.append(own)
-        return own
+        return self._blocks.of(at) + self._first
 
     def numbers(self) -> tuple[int, ...]:
         """What the strategy keeps, markets apart."""
@@ -66,9 +97,7 @@ class Glance:
     def release(self) -> None:
         """Give everything back; it must not be used afterwards."""
         self._memory.give_back(self.place, max(self.shared, 1))
-        for block in self._blocks:
-            self._memory.give_back(block, self.mine)
-        self._blocks.clear()
+        self._blocks.release()
 
 
 def _samples() -> tuple[Any, ...]:

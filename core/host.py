@@ -23,7 +23,7 @@ from core.context import Account, Context
 from core.decider import Decider, Reaction
 from core.dice import Dice
 from core.engine import Engine, Step
-from core.glance import Glance
+from core.glance import Blocks, Glance
 from core.health import Health
 from core.hearing import Hearing, Parts
 from core.inquiry import News
@@ -77,12 +77,13 @@ class Host:
         self._decider = Decider(nonce, self._seats, self.trading, self.lookout, self._told)
         parts = Parts(self.reference, self.trading, self.lookout, self._seats, self.wakes, self._decider)
         self._hearing = Hearing(self.engine, self._ahead, parts)
+        blocks = Blocks(self.engine.memory)
         for number, spec in enumerate(terms.strategies):
             account = Account(self.trading, spec.name)
             ctx = Context(self, number, self._ask, account, Dice(seed * 1_000_003 + number))
             seat = Seat(number, spec.name, self._load(spec), ctx)
             if seat.strategy.glance is not None:
-                seat.glance = Glance(self.engine.memory, seat.strategy.glance, seat.strategy.numbers)
+                seat.glance = Glance(self.engine.memory, blocks, seat.strategy.glance, seat.strategy.numbers)
             self._seats.add(seat)
         self.due_is_stale = False
 
@@ -105,6 +106,13 @@ class Host:
     def decisions(self) -> int:
         """How many decisions were taken in this session."""
         return self._decider.decisions
+
+    @property
+    def slow_glances(self) -> tuple[str, ...]:
+        """Which strategies' glances run from Python though the machine is compiled, and why."""
+        seats = self._seats.seats if self.engine.memory.is_compiled else []
+        slow = [seat for seat in seats if seat.glance is not None and seat.glance.compiled is None]
+        return tuple([f"{seat.name}: {seat.glance.why}" for seat in slow if seat.glance is not None])
 
     @property
     def next_wake_ns(self) -> int:

@@ -98,6 +98,8 @@ def step_row(m: Any, rows: Any, stride: int, row: int, at: int) -> int:
 @inner
 def woken(m: Any, at: int, what: int) -> int:
     """Whom a row that was stepped wakes, END = nobody."""
+    if what == QUIET:
+        return END
     wakes = m[at + M_WAKES]
     if what == TRADE:
         return TRADE_WOKE if wakes & WAKE_TRADE else END

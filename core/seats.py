@@ -159,6 +159,8 @@ class Seats:
             return True
         try:
             return seat.glance.look(window)
+        except self.raises:
+            raise
         except Exception as error:
             self.end(seat, "glance", error)
             return False

@@ -87,8 +87,8 @@ class Wakes:
         window, calls = self._of(at * WHYS + why)
         arguments = (window, message) if why == TRADE_WOKE else (window,)
         for seat, hook in calls:
-            if why in (BOOK_WOKE, TOP_WOKE) and not self._seats.looks(seat, window):
-                continue
+            if seat.failed or (why in (BOOK_WOKE, TOP_WOKE) and not self._seats.looks(seat, window)):
+                continue  # one that was called before it may have made it fail
             self._seats.invoke(seat, _HOOKS[why], hook, *arguments)
 
     def tell_ahead(self, message_at: Callable[[int], Any]) -> bool:
@@ -118,8 +118,9 @@ class Wakes:
             ahead.place = place
             ahead.told = window
             for seat, hook in calls:
-                if glances and key % WHYS in (BOOK_WOKE, TOP_WOKE) and not seats.looks(seat, window):
+                if seat.failed or (glances and key % WHYS in (BOOK_WOKE, TOP_WOKE) and not seats.looks(seat, window)):
                     continue
+                seats.called = True
                 try:
                     if key % WHYS == TRADE_WOKE:
                         hook(seat.ctx, window, message_at(ahead.row))
@@ -129,7 +130,10 @@ class Wakes:
                     raise
                 except Exception as error:
                     seats.end(seat, _HOOKS[key % WHYS], error)
-            if self.is_disturbed or not ahead.is_ahead or (are_choosy and seats.refresh()):
+            if are_choosy and seats.called and ahead.is_ahead and seats.refresh():
+                ahead.settle()
+                self.set_all()
+            if self.is_disturbed or not ahead.is_ahead:
                 return False
         return True
 

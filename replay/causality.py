@@ -55,6 +55,7 @@ class Causality(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `tapedeck causality`. decisions: on the whole tape. trials: up to the first that changed something.
 
     unsteady: with the tape's own future it does not decide the same twice either. impure: what the guard found.
+    slow_glances: strategies whose glance could not be compiled, and why.
     """
 
     tape: str
@@ -66,6 +67,7 @@ class Causality(msgspec.Struct, frozen=True, kw_only=True):
     unsteady: bool = False
     impure: str = ""
     notes: tuple[str, ...] = ()
+    slow_glances: tuple[str, ...] = ()
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -105,6 +107,7 @@ def examine(
         unsteady=work.unsteady,
         impure=work.impure,
         notes=_notes(strategies),
+        slow_glances=work.slow_glances,
     )
 
 
@@ -117,6 +120,7 @@ class _Work:
         self.look_ahead: LookAhead | None = None
         self.unsteady = False
         self.impure = ""
+        self.slow_glances: tuple[str, ...] = ()
         self.raises: tuple[type[BaseException], ...] = around.get("raises", ())
         self._tape, self._strategies, self._seed, self._around = tape, strategies, seed, around
 
@@ -124,7 +128,7 @@ class _Work:
         """Stops at the first change: one is enough, and to say where it is takes two replays more."""
         whole = Hosted(self._tape, _PATH, self._strategies, **self._around)
         chosen = _choose(whole, self._tape.head_seq, places, random.Random(self._seed))
-        self.decisions = whole.decisions
+        self.decisions, self.slow_glances = whole.decisions, whole.host.slow_glances
         if not self.decisions:
             remedy = "give other parameters" if self._strategies else "name a strategy with --strategy"
             raise TapeError(f"{self._tape.path}: nothing was decided, so there is nothing to examine; {remedy}")

@@ -34,6 +34,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     where they were left out, and in a span that does not begin at the tape's beginning.
 
     rejected: reason to count. gaps: how many opened or closed in the span. wall_s counts the span alone.
+    slow_glances: strategies whose glance could not be compiled, and why; the decisions are the same.
     """
 
     tape: str
@@ -47,6 +48,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
     wall_s: float
     frames_per_s: float
+    slow_glances: tuple[str, ...] = ()
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,4 +173,5 @@ class _Lap:
             now_ns=player.now_ns,
             wall_s=round(self._wall_s, 6),
             frames_per_s=round(frames / self._wall_s, 1) if self._wall_s else 0.0,
+            slow_glances=() if self._hosted is None else self._hosted.host.slow_glances,
         )

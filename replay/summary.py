@@ -4,18 +4,23 @@ Knows where to begin, what to leave behind for the next time, and what the answe
 shown.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from capture.tape import checkpoints
 from capture.tape.checkpoints import Of
 from capture.tape.layout import checkpoint_seqs
 from capture.tape.reader import Tape
 from core import state
+from core.cells import NEVER
+from core.engine import Step
 from core.gaps import Gap
-from core.records import Kind
+from core.records import Kind, Record
+from core.runs import DELTA, O_CONNECTION, O_MARKET, O_NOW
 from replay.player import CHECKPOINT_RECORDS, Player
 from replay.progress import Progress, silent
 from replay.tally import ConnectionRow, Silence, Tally
@@ -140,18 +145,67 @@ class _Fold:
 
     def advance(self, until_seq: int | None, progress: Progress) -> None:
         """Play on to a seq, None = to the end; leaves checkpoints behind."""
-        tape, player, take = self._tape, self.player, self.tally.take
+        tape, player = self._tape, self.player
         sealed = tape.manifest.next_seq
         mark_at = sealed if sealed - player.position >= MARK_RECORDS else -1
-        for record, step in player.play(until_seq=until_seq):
-            take(record, step)
-            self.folded += 1
-            if record.kind == _SESSION:
-                self.tally.carry(player.engine.connections.views())
-            if record.seq % PROGRESS_RECORDS == 0:
-                progress(record.seq, tape.head_seq + 1)
+        play = self._many if player.engine.memory.is_compiled else self._each
+        for seq in play(NEVER if until_seq is None else until_seq, mark_at):
+            if seq % PROGRESS_RECORDS == 0:
+                progress(seq, tape.head_seq + 1)
             if player.position == mark_at or not player.position % CHECKPOINT_RECORDS:
-                self._leave(record.seq)
+                self._leave(seq)
+
+    def _each(self, last_seq: int, _mark_at: int) -> Iterator[int]:
+        """Play on record by record; the seq of each."""
+        for record, step in self.player.play(until_seq=last_seq):
+            self._take(record, step)
+            yield record.seq
+
+    def _many(self, last_seq: int, mark_at: int) -> Iterator[int]:
+        """Play on, as many at once as the machine steps; the seq of the last one of each time.
+
+        No record after which something is to be done lies within.
+        """
+        player, memory = self.player, self.player.engine.memory
+        while player.position <= last_seq:
+            position = player.position
+            stops = [
+                last_seq,
+                -(-position // PROGRESS_RECORDS) * PROGRESS_RECORDS,
+                (position // CHECKPOINT_RECORDS + 1) * CHECKPOINT_RECORDS - 1,
+                mark_at - 1 if position < mark_at else last_seq,
+            ]
+            rows = player.stretch(NEVER, min(stops))
+            if rows is None:
+                return
+            first = rows[2]
+            stopped = memory.machine.run(memory.m, *rows)
+            player.moved(first, stopped)
+            if stopped == first:
+                self._take(*player.step())
+            else:
+                self._take_rows(rows, stopped)
+            yield player.position - 1
+
+    def _take(self, record: Record, step: Step) -> None:
+        self.tally.take(record, step)
+        self.folded += 1
+        if record.kind == _SESSION:
+            self.tally.carry(self.player.engine.connections.views())
+
+    def _take_rows(self, rows: tuple[Any, int, int, int], stopped: int) -> None:
+        """The machine has stepped the rows before this one: of these nothing counts but frames of markets it knows."""
+        cells, stride, first, _ = rows
+        frames = first + np.flatnonzero(cells[first:stopped] >= DELTA)
+        places = np.unique(cells[cells[O_MARKET * stride + frames]])
+        state_at = self.player.engine.store.state_at
+        self.tally.take_frames(
+            cells[O_NOW * stride + frames],
+            cells[O_CONNECTION * stride + frames],
+            [state_at(at).market for at in places.tolist()],
+            self.player.now_ns,
+        )
+        self.folded += stopped - first
 
     def _leave(self, seq: int) -> None:
         tape, engine, tally = self._tape, self.player.engine, self.tally.dump()

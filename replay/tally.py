@@ -3,14 +3,19 @@
 Knows how each record changes them, and how they are kept in a checkpoint. Must not know files, nor how they are shown.
 """
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from core.engine import Step
 from core.gaps import Gap
 from core.records import Coverage, Kind, Record, Source, decode_opened, decode_session
 from core.views import ConnectionView
+
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 SILENCE_NS: Final = 10_500_000_000
 """Longer than this without a frame is listed: the exchange pings every 10 s, busy markets speak far more often."""
@@ -142,6 +147,30 @@ class Tally:
             if market:
                 self.markets.add(market)
         self._now_ns = now_ns
+
+    def take_frames(self, nows: Ints, connections: Ints, markets: Iterable[str], now_ns: int) -> None:
+        """Take in many frames at once, which opened and closed no gap: when and on which connection each was received.
+
+        markets: of any of them. now_ns: of the last record stepped, frame or not.
+        """
+        self._now_ns = now_ns
+        self.markets.update(markets)
+        if not len(nows):
+            return
+        befores = np.concatenate(([self._heard_ns], nows[:-1]))
+        for late in np.flatnonzero(nows - befores > SILENCE_NS).tolist():
+            self._heard_ns = int(befores[late])
+            self._silence(int(nows[late]))
+        self._heard_ns = int(nows[-1])
+        numbers, firsts, counts = np.unique(connections, return_index=True, return_counts=True)
+        for place in np.argsort(firsts).tolist():
+            number = int(numbers[place])
+            row = self._open.get(number)
+            if row is None:
+                row = ConnectionRow(number, len(self.sessions), int(nows[firsts[place]]), implied=True)
+                self._connect(row)
+            row.frames += int(counts[place])
+            row.last_frame_ns = int(nows[np.flatnonzero(connections == number)[-1]])
 
     def carry(self, connections: tuple[ConnectionView, ...]) -> None:
         """A session that goes on from an earlier one (a cut) begins with connections."""

@@ -38,13 +38,21 @@ class LiveRun:
     failed_at: seqs of the records at which a strategy failed.
     """
 
-    def __init__(self, *specs: StrategySpec, burst: int = 4, load: Callable[..., object] = load) -> None:
+    def __init__(
+        self,
+        *specs: StrategySpec,
+        burst: int = 4,
+        load: Callable[..., object] = load,
+        outcome: Callable[[Decision], Outcome | None] | None = None,
+    ) -> None:
+        """outcome: what became of a decision, None = nothing is told (default: all goes well)."""
         self.records: list[Record] = []
         self.engine = Engine()
         self.host = Host(self.engine, load)  # type: ignore[arg-type]  # tests load what they like
         self.failed_at: list[int] = []
         self._terms = RunTerms(specs)
         self._burst = burst
+        self._outcome = outcome or _outcome
         self._stepped = -1
 
     def live(self, script: Script, *, is_killed: bool = False) -> "LiveRun":
@@ -76,7 +84,7 @@ class LiveRun:
             now_ns = self.records[-1].at_ns
             for decision in reaction.decisions:
                 self._append(Kind.DECISION, encode_payload(decision), now_ns)
-                outcome = _outcome(decision)
+                outcome = self._outcome(decision)
                 if outcome is not None:
                     self._append(Kind.OUTCOME, encode_payload(outcome), now_ns)
             for fault in reaction.faults:

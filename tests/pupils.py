@@ -1,5 +1,7 @@
 """Strategies for tests of replay that behave."""
 
+from typing import Any
+
 from core.actions import BookSide
 from core.context import Context
 from core.messages.types import Trade
@@ -73,3 +75,15 @@ class Talker(Strategy):
         self.heard += 1
         if self.heard == self.params.fails_at:
             raise RuntimeError(f"trade {self.heard}")
+
+
+def _wordy(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+    """Whole cents, told by how a price is written: nothing that can be compiled."""
+    del ours, mine, now_ns, bid_size, ask, ask_size
+    return f"{bid:05d}".endswith("00")
+
+
+class Wordy(Quoter):
+    """Has a glance that runs from Python only."""
+
+    glance = staticmethod(_wordy)

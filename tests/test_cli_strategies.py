@@ -6,7 +6,9 @@ import pytest
 from console import Cli, assert_refused, console
 from lived import lived, market_day
 from sample_tapes import make_tape
+from seers import needs_numba
 
+from core.copies import machine
 from core.records import Kind, Record
 from core.state import decision_digest
 
@@ -78,3 +80,21 @@ def test_causality_refuses_what_names_no_strategy(
     ran = cli("causality", lived_tape, *options)
     assert ran.code == 2
     assert words in ran.err
+
+
+@needs_numba
+@pytest.mark.parametrize("command", [("replay",), ("replay", "--path", "both"), ("causality", "--places", 1)])
+def test_a_glance_that_could_not_be_compiled_is_told_in_a_line(
+    cli: Cli, tmp_path: Path, command: tuple[str | int, ...]
+) -> None:
+    machine(is_compiled=True)
+    tape = make_tape(tmp_path / "lived", lived("pupils:Wordy"))
+    name, *options = command
+    ran = cli(str(name), tape.path, *options, "--json")
+    assert ran.code == 0
+    (told,) = ran.err.splitlines()
+    assert told.startswith("tapedeck: a glance could not be compiled, so it is slow; pupil: ")
+    assert ran.json["slow_glances"] == [told.partition("; ")[2]]
+    assert "pupils.py" in told or "format" in told
+    plain = cli(str(name), make_tape(tmp_path / "plain", lived()).path, *options, "--json")
+    assert (plain.err, plain.json["slow_glances"]) == ("", [])

@@ -1,15 +1,25 @@
 """What `info` says: counts, connections, gaps and silences of scripted recordings."""
 
+import random
 import shutil
+import tempfile
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from imported import tape_of
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
+from seers import needs_numba, wild
+from tapes import needs_tapes
 
 from capture.tape.reader import Tape
 from capture.tape.schema import RawBatch
 from capture.tape.sealer import commit_segment, write_batch
+from core.cells import NEVER
+from core.engine import Engine
 from core.records import Coverage, Kind
 from replay import Player, open_tape, summary, tally
 from replay.cut import Selection, cut
@@ -286,3 +296,44 @@ def test_regular_checkpoints_stay_where_tallies_are_replaced(tmp_path: Path, mon
     assert mark(tape) == last_seq + 1
     regular = [f"{seq}.ckpt" for seq in range(49, last_seq, 50)]
     assert files_of(tape) == sorted([*regular, f"{last_seq}.ckpt", f"{last_seq}.info"])
+
+
+@needs_numba
+@pytest.mark.usefixtures("_often")
+@given(st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_stepped_many_at_once_give_the_answer_of_one_by_one(seed: int) -> None:
+    dice = random.Random(seed)
+    script = wild(seed, dice.choice((20, 80)), sessions=dice.choice((1, 2)))
+    spans = {"PROGRESS_RECORDS": dice.choice((7, 64)), "CHECKPOINT_RECORDS": dice.choice((30, 1_000))}
+    found: list[tuple[Info, list[str], list[tuple[int, int]]]] = []
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
+        for name, value in spans.items():
+            patch.setattr(summary, name, value)
+        every = {"start": "beginning", "checkpoint_records": spans["CHECKPOINT_RECORDS"]}
+        patch.setattr(Player.__init__, "__kwdefaults__", every)
+        for is_compiled in (False, True):
+            patch.setattr("replay.player.Engine", partial(Engine, is_compiled=is_compiled))
+            tape = script.tape(Path(place) / str(is_compiled), segment_records=dice.choice((50, 1_000)))
+            seen: list[tuple[int, int]] = []
+            info = summarize(tape, lambda done, total, seen=seen: seen.append((done, total)))  # type: ignore[misc]  # bound now
+            again = summarize(open_tape(tape.path))
+            assert essence(again) == essence(info)
+            found.append((msgspec.structs.replace(essence(info), bytes=0, segments=0), files_of(tape), seen))
+    assert found[0] == found[1]
+
+
+@needs_numba
+@needs_tapes
+@pytest.mark.parametrize("name", ["btc15m/short-30s", "gold15m/102030-30"])
+def test_real_recordings_have_one_answer_by_machine_and_by_python(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for is_compiled in (False, True):
+        monkeypatch.setattr("replay.player.Engine", partial(Engine, is_compiled=is_compiled))
+        fold = summary._Fold(tape_of(name))
+        fold.tally, fold.player = tally.Tally(), Player(tape_of(name), "columns", checkpoint_records=0)
+        for _ in (fold._many if is_compiled else fold._each)(NEVER, -1):
+            pass
+        counts = fold.player.engine.counts.copy()
+        found.append((fold.tally.dump(), counts, fold.player.state_digest()))
+    assert found[0] == found[1]
