@@ -25,13 +25,13 @@ class Ahead:
     """One stretch at a time, and the time for all who look at markets.
 
     told: the window of the market that somebody is being told of, None = nothing runs ahead. place: which wake that is.
-    keys: of each wake, the market's place and why, as `core.machine.wake_key` makes them. best: views of their best
-    prices. is_ahead: False once everything was brought back.
+    keys: of each wake, the market's place and why, as `core.runs` notes them. bids, no_bids and their sizes:
+    views of their best prices. is_ahead: False once everything was brought back.
     """
 
     __slots__ = (
-        "_arrived", "_kept", "_log", "_memory", "_now_ns", "_nows", "_rows", "best", "is_ahead", "keys", "place",
-        "told",
+        "_arrived", "_kept", "_log", "_memory", "_now_ns", "_nows", "_rows", "bid_sizes", "bids", "is_ahead", "keys",
+        "no_bid_sizes", "no_bids", "place", "told",
     )  # fmt: skip
 
     def __init__(self, memory: Memory, arrived: Callable[[int, int], None]) -> None:
@@ -43,7 +43,10 @@ class Ahead:
         self._kept = np.zeros(0, np.int64)
         self._rows: tuple[Any, int, int, Glance | None] = (None, 0, 0, None)
         self._now_ns = self.place = 0
-        self.best: list[Any] = []
+        self.bids: Any = ()
+        self.bid_sizes: Any = ()
+        self.no_bids: Any = ()
+        self.no_bid_sizes: Any = ()
         self.is_ahead = False
         self.keys: list[int] = []
         self.told: Any = None
@@ -71,7 +74,8 @@ class Ahead:
         if self._log is None:
             self._log = np.zeros(LOG_COLUMNS * MOST_ROWS, np.int64)
             views = [memoryview(self._log[n * MOST_ROWS : (n + 1) * MOST_ROWS]) for n in range(LOG_COLUMNS)]
-            self._nows, self.best = views[_NOW], views[_BEST:]
+            self._nows = views[_NOW]
+            self.bids, self.bid_sizes, self.no_bids, self.no_bid_sizes = views[_BEST:]
         memory = self._memory
         self._keep()
         self._rows = cells, stride, first, glance

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from core.ahead import Ahead
 from core.cells import H_IS_WATCHED, M_TOLD, M_WAKES, UNTOLD
+from core.context import Context
 from core.engine import Engine
 from core.glance import Glance
 from core.runs import BOOK_WOKE, TICKER_WOKE, TOP_WOKE, TRADE_WOKE, WHYS
@@ -15,7 +16,7 @@ from core.seats import Seat, Seats
 from core.strategy import TOP
 from core.window import Window
 
-Calls: TypeAlias = list[tuple[Seat, Callable[..., None]]]
+Calls: TypeAlias = list[tuple[Seat, Context, Callable[..., None]]]
 
 _HOOKS: Final = {BOOK_WOKE: "on_book", TOP_WOKE: "on_book", TRADE_WOKE: "on_trade", TICKER_WOKE: "on_ticker"}
 
@@ -26,7 +27,17 @@ class Wakes:
     was_cut: the last `tell_ahead` ended before everything was told.
     """
 
-    __slots__ = ("_ahead", "_calls", "_engine", "_forgotten", "_seats", "_windows", "is_disturbed", "was_cut")
+    __slots__ = (
+        "_ahead",
+        "_calls",
+        "_engine",
+        "_forgotten",
+        "_message_at",
+        "_seats",
+        "_windows",
+        "is_disturbed",
+        "was_cut",
+    )
 
     def __init__(self, engine: Engine, seats: Seats, ahead: Ahead) -> None:
         self._engine = engine
@@ -35,6 +46,7 @@ class Wakes:
         self._forgotten = -1
         self._calls: dict[int, tuple[Window, Calls]] = {}
         self._windows: dict[str, Window] = {}
+        self._message_at: Callable[[int], Any] = lambda _: None
         self.is_disturbed = False
         self.was_cut = False
         plain = engine.memory.plain
@@ -84,12 +96,12 @@ class Wakes:
 
     def tell(self, why: int, at: int, message: Any) -> None:
         """Tell of a record that the machine stepped. why, at: as it says; message: of a trade."""
-        window, calls = self._of(at * WHYS + why)
+        state = self._engine.store.state_at(at)
+        window, name = self.window(state.market), _HOOKS[why]
         arguments = (window, message) if why == TRADE_WOKE else (window,)
-        for seat, hook in calls:
-            if seat.failed or (why in (BOOK_WOKE, TOP_WOKE) and not self._seats.looks(seat, window)):
-                continue  # one that was called before it may have made it fail
-            self._seats.invoke(seat, _HOOKS[why], hook, *arguments)
+        for seat in self._told_of(state.market, why):
+            if not seat.failed and self._looks(seat, window, why):  # one called before it may have made it fail
+                self._seats.invoke(seat, name, self._seats.bound(seat, name), *arguments)
 
     def tell_ahead(self, message_at: Callable[[int], Any]) -> bool:
         """Tell of all that the machine has noted, until a strategy does something; whether everything was told.
@@ -111,21 +123,19 @@ class Wakes:
     def _tell_all(self, message_at: Callable[[int], Any]) -> bool:
         ahead, known, seats = self._ahead, self._calls, self._seats
         are_choosy = seats.are_choosy
-        glances = self.glance is None and any(seat.glance is not None for seat in seats.seats)
+        asks = self.glance is not None  # the machine has asked: whoever is called is called for certain
+        self._message_at = message_at
         self.is_disturbed = False
         for place, key in enumerate(ahead.keys):
             window, calls = known.get(key) or self._of(key)
             ahead.place = place
             ahead.told = window
-            for seat, hook in calls:
-                if seat.failed or (glances and key % WHYS in (BOOK_WOKE, TOP_WOKE) and not seats.looks(seat, window)):
+            for seat, ctx, call in calls:
+                if seat.failed:
                     continue
-                seats.called = True
+                seats.called = seats.called or seat.glance is None or asks
                 try:
-                    if key % WHYS == TRADE_WOKE:
-                        hook(seat.ctx, window, message_at(ahead.row))
-                    else:
-                        hook(seat.ctx, window)
+                    call(ctx, window)
                 except seats.raises:
                     raise
                 except Exception as error:
@@ -146,9 +156,31 @@ class Wakes:
             window = self._windows.get(state.market)
             if window is None or window.state is not state:
                 window = self._windows[state.market] = Window(state.market, state, self._ahead)
-            name = _HOOKS[why]
-            seats = [seat for seat in self._seats.seats if name in seat.hooks and seat.wants(state.market)]
-            if why == BOOK_WOKE:
-                seats = [seat for seat in seats if seat.strategy.book_wakes != TOP]
-            found = self._calls[key] = window, [(seat, self._seats.bound(seat, name)) for seat in seats]
+            calls = [(seat, seat.ctx, self._call(seat, why)) for seat in self._told_of(state.market, why)]
+            found = self._calls[key] = window, calls
         return found
+
+    def _told_of(self, market: str, why: int) -> list[Seat]:
+        """Who wants to hear of that happening to a market."""
+        name = _HOOKS[why]
+        seats = [seat for seat in self._seats.seats if name in seat.hooks and seat.wants(market)]
+        return [seat for seat in seats if why != BOOK_WOKE or seat.strategy.book_wakes != TOP]
+
+    def _call(self, seat: Seat, why: int) -> Callable[..., None]:
+        """What is called with context and window, once the machine has run ahead and has not asked the glance."""
+        hook = self._seats.bound(seat, _HOOKS[why])
+
+        def with_message(ctx: Context, window: Window) -> None:
+            hook(ctx, window, self._message_at(self._ahead.row))
+
+        call = with_message if why == TRADE_WOKE else hook
+
+        def after_glance(ctx: Context, window: Window) -> None:
+            if self._looks(seat, window, why):
+                self._seats.called = True
+                call(ctx, window)
+
+        return call if seat.glance is None or self.glance is not None else after_glance
+
+    def _looks(self, seat: Seat, window: Window, why: int) -> bool:
+        return why not in (BOOK_WOKE, TOP_WOKE) or self._seats.looks(seat, window)

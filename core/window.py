@@ -18,7 +18,10 @@ class Sight(Protocol):
     """What a window looks through, as `core.ahead` has it. told: the window of the market that somebody is told of."""
 
     told: "Window | None"
-    best: list[Any]
+    bids: Any
+    bid_sizes: Any
+    no_bids: Any
+    no_bid_sizes: Any
     place: int
 
     @property
@@ -29,12 +32,12 @@ class Sight(Protocol):
 class Now:
     """The time, for those who look when nothing runs ahead."""
 
-    __slots__ = ("best", "now_ns", "place", "told")
+    __slots__ = ("bid_sizes", "bids", "no_bid_sizes", "no_bids", "now_ns", "place", "told")
 
     def __init__(self, now_ns: int) -> None:
         self.now_ns = now_ns
         self.told: Window | None = None
-        self.best: list[Any] = []
+        self.bids = self.bid_sizes = self.no_bids = self.no_bid_sizes = ()
         self.place = 0
 
 
@@ -54,7 +57,7 @@ class Window:
         """The best bid for yes; None = nobody bids."""
         sight = self._sight
         if sight.told is self:
-            best = sight.best[0][sight.place]
+            best = sight.bids[sight.place]
         else:
             best = NO_BID if self.state is None else self.state.memory.plain[self.state.at + M_YES_BEST]
         return None if best == NO_BID else best
@@ -64,7 +67,7 @@ class Window:
         """The best offer of yes; None = nobody offers."""
         sight = self._sight
         if sight.told is self:
-            best = sight.best[2][sight.place]
+            best = sight.no_bids[sight.place]
         else:
             best = NO_BID if self.state is None else self.state.memory.plain[self.state.at + M_NO_BEST]
         return None if best == NO_BID else DOLLAR - best
@@ -74,7 +77,7 @@ class Window:
         """Contracts at the best bid."""
         sight = self._sight
         if sight.told is self:
-            size: int = sight.best[1][sight.place]
+            size: int = sight.bid_sizes[sight.place]
             return size
         ladder = None if self.state is None else self.state.book.yes
         return 0 if ladder is None or ladder.best == NO_BID else ladder.size(ladder.best)
@@ -84,7 +87,7 @@ class Window:
         """Contracts at the best offer."""
         sight = self._sight
         if sight.told is self:
-            size: int = sight.best[3][sight.place]
+            size: int = sight.no_bid_sizes[sight.place]
             return size
         ladder = None if self.state is None else self.state.book.no
         return 0 if ladder is None or ladder.best == NO_BID else ladder.size(ladder.best)

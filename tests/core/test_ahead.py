@@ -55,7 +55,8 @@ def test_what_woke_is_noted_and_the_memory_is_closed() -> None:
     assert ahead.keys == [stretch.at * WHYS + TOP_WOKE] * len(MOVES)
     ahead.place = 4
     assert (ahead.row, ahead.now_ns) == (4, NOW_NS + 4_000_000)
-    assert [view[4] for view in ahead.best] == [4_100, 100, 5_000, 700]
+    best = (ahead.bids, ahead.bid_sizes, ahead.no_bids, ahead.no_bid_sizes)
+    assert [view[4] for view in best] == [4_100, 100, 5_000, 700]
     assert stretch.arrived == []
 
 
@@ -194,5 +195,5 @@ def test_what_is_no_glances_failure_is_not_swallowed() -> None:
 def test_a_stretch_is_no_longer_than_a_batch() -> None:
     stretch = Stretch(*MOVES)
     stretch.run()
-    assert len(stretch.ahead.best[0]) == MOST_ROWS
+    assert len(stretch.ahead.bids) == MOST_ROWS
     assert MARKET in stretch.engine.store.markets()
