@@ -9,6 +9,9 @@ from typing import Final
 
 from core.cells import (
     BLOCK,
+    FACTORS,
+    L_FACTOR,
+    L_SHIFT,
     L_SIZES,
     L_SLOTS,
     L_STEP,
@@ -87,6 +90,7 @@ class Ladder:
         ladder = memory.take(_cells(slots))
         plain = memory.plain
         plain[self._side], plain[ladder + L_STEP], plain[ladder + L_SLOTS] = ladder, finer, slots
+        plain[ladder + L_FACTOR], plain[ladder + L_SHIFT] = FACTORS[finer]
         for price, size in levels:
             plain[ladder + L_SIZES + price // finer] = size
             plain[ladder + L_SIZES + slots + price // finer // BLOCK] += 1

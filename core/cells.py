@@ -54,11 +54,14 @@ CONNECTION_CELLS: Final = 4
 S_SERIAL, S_CONNECTION, S_NUMBER, S_SID, S_NEXT, S_HEARD, S_YES_PRICE = range(7)
 SUBSCRIPTION_CELLS: Final = 8
 
-# A ladder: price units between slots, how many slots, a size each, then how many are taken of each BLOCK of them.
-L_STEP, L_SLOTS, L_SIZES = range(3)
+# A ladder: price units between slots, how many slots, what makes a slot of a price without a division, a size for each
+# slot, then how many are taken of each BLOCK of them.
+L_STEP, L_SLOTS, L_FACTOR, L_SHIFT, L_SIZES = range(5)
 BLOCK: Final = 32
 STEPS: Final = (100, 10, 1)
 """Grids of a ladder, coarsest first: a cent, a tenth, a hundredth of one."""
+FACTORS: Final = {100: (5_243, 19), 10: (6_554, 16), 1: (1, 0)}
+"""price * factor >> shift is price // step for every price up to a dollar."""
 
 # A ring: where it lies (0 = nowhere yet), items it has room for, where the oldest is, how many there are.
 R_AT, R_ROOM, R_FIRST, R_LENGTH = range(4)

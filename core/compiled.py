@@ -59,16 +59,20 @@ def _unlike_python(types: Any, made: Any) -> str:
 
 
 @cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, is_kept: bool = True) -> Callable[..., Any]:
     """`function` compiled (no GIL held, kept between processes) when numba is installed, else itself.
 
     It may use numbers, texts and functions that are defined above it, and numpy and math.
+
+    is_kept: False for one that is given functions, whose code would be found again under a name that says nothing of
+    theirs.
     """
     if not INSTALLED:
         return function
     numba = importlib.import_module("numba")
     made = numba.njit(nogil=True)(function)
-    made._cache = _kept_class()(function)
+    if is_kept:
+        made._cache = _kept_class()(function)
     return made  # type: ignore[no-any-return]  # numba has no stubs
 
 

@@ -20,6 +20,7 @@ MODULES: Final = ("core.levels", "core.trade_ids", "core.machine", "core.runs")
 """In the order of who calls whom: each calls functions of itself and of those before it."""
 
 _MARK: Final = "is_inner"
+_MARK_WITH: Final = "is_given_functions"
 
 _plain = SimpleNamespace()
 _compiled: SimpleNamespace | None = None
@@ -29,6 +30,12 @@ def inner(function: F) -> F:
     """Marks a function of the machine: left as it is, but compiled in the compiled copy."""
     function.__dict__[_MARK] = True
     return function
+
+
+def inner_with(function: F) -> F:
+    """`inner` for one that is given functions: its code holds theirs, so it is not kept for other processes."""
+    function.__dict__[_MARK_WITH] = True
+    return inner(function)
 
 
 def machine(is_compiled: bool | None = None) -> Machine:
@@ -62,7 +69,11 @@ def _copy() -> SimpleNamespace:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         marked = {key: value for key, value in vars(module).items() if hasattr(value, _MARK)}
-        own = {key: compiled(value) for key, value in marked.items() if value.__module__ == name}
+        own = {
+            key: compiled(value, is_kept=not hasattr(value, _MARK_WITH))
+            for key, value in marked.items()
+            if value.__module__ == name
+        }
         vars(module).update({key: copied[key] for key in marked if key in copied} | own)
         copied.update(own)
     return SimpleNamespace(**copied)

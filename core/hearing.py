@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from core.actions import GO, HOLD, decode_outcome
 from core.ahead import Ahead
+from core.book import SIDES
 from core.changes import Change, ChangeKind
 from core.decider import Decider
 from core.engine import Engine, Step
@@ -15,7 +16,7 @@ from core.fetched import read as read_answer
 from core.gaps import MUTE, SEQUENCE, STALL, Gap
 from core.inquiry import News
 from core.lookout import Lookout
-from core.messages.types import EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
+from core.messages.types import BookDelta, EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
 from core.records import Control, Kind, Record, decode_rest
 from core.reference import Reference
 from core.seats import Seats
@@ -66,7 +67,7 @@ class Hearing:
             return
         what, market = change.what, change.market
         if what is ChangeKind.BOOK:
-            self._book(market)
+            self._book(market, SIDES[message.side] if isinstance(message, BookDelta) else 0)
         elif what is ChangeKind.TRADE:
             self._tell_market("on_trade", market, message)
         elif what is ChangeKind.TICKER:
@@ -80,9 +81,9 @@ class Hearing:
         elif what is ChangeKind.POSITION:
             self._seats.tell("on_position", market, market=market)
 
-    def _book(self, market: str) -> None:
+    def _book(self, market: str, side: int) -> None:
         memory = self._engine.memory
-        moved = memory.machine.top_moved(memory.m, self._engine.store.states()[market].at)
+        moved = memory.machine.top_moved(memory.m, self._engine.store.states()[market].at, side)
         self._seats.book(market, self._wakes.window(market), top_moved=moved)
 
     def rest(self, record: Record) -> None:

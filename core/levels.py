@@ -16,6 +16,8 @@ from core.cells import (
     H_FREED,
     H_POOL,
     H_POOL_CAPACITY,
+    L_FACTOR,
+    L_SHIFT,
     L_SIZES,
     L_SLOTS,
     L_STEP,
@@ -48,12 +50,22 @@ DONE, TOO_LOW, TOO_HIGH, PASSED, NO_ROOM, UNUSUAL = range(6)
 
 
 @inner
+def slot_of(m: Any, ladder: int, price: int) -> int:
+    """The slot of a price, -1 where the ladder has none for it or is none."""
+    if ladder == 0 or price < 0 or price > DOLLAR:
+        return -1
+    slot = (price * m[ladder + L_FACTOR]) >> m[ladder + L_SHIFT]
+    return slot if slot * m[ladder + L_STEP] == price else -1
+
+
+@inner
 def size_at(m: Any, side: int, price: int) -> int:
     """Contracts bid at a price; 0 beyond the ladder."""
     ladder = m[side]
-    if ladder == 0 or price < 0 or price > DOLLAR or price % m[ladder + L_STEP] != 0:
+    slot = slot_of(m, ladder, price)
+    if slot < 0:
         return 0
-    return m[ladder + L_SIZES + price // m[ladder + L_STEP]]  # type: ignore[no-any-return]  # a cell
+    return m[ladder + L_SIZES + slot]  # type: ignore[no-any-return]  # a cell
 
 
 @inner
@@ -84,9 +96,9 @@ def change(m: Any, side: int, price: int, delta: int) -> int:
     TOO_LOW: the level is removed. TOO_HIGH: it stays as it was. NO_ROOM: the ladder has no such price, nothing done.
     """
     ladder = m[side]
-    if ladder == 0 or price < 0 or price > DOLLAR or price % m[ladder + L_STEP] != 0:
+    slot = slot_of(m, ladder, price)
+    if slot < 0:
         return NO_ROOM
-    slot = price // m[ladder + L_STEP]
     cell = ladder + L_SIZES + slot
     count = ladder + L_SIZES + m[ladder + L_SLOTS] + slot // BLOCK
     before = m[cell]
@@ -217,7 +229,7 @@ def fits(m: Any, side: int, levels: Any, first: int, count: int, mirrored: int) 
             return TOO_HIGH
     for index in range(first, first + count):
         price = DOLLAR - levels[index] if mirrored else levels[index]
-        if ladder == 0 or price < 0 or price > DOLLAR or price % m[ladder + L_STEP] != 0:
+        if slot_of(m, ladder, price) < 0:
             return NO_ROOM
     return DONE
 
@@ -230,7 +242,7 @@ def replace(m: Any, side: int, levels: Any, first: int, count: int, mirrored: in
     best = NO_BID
     for index in range(first, first + count):
         price = DOLLAR - levels[index] if mirrored else levels[index]
-        slot = price // m[ladder + L_STEP]
+        slot = slot_of(m, ladder, price)
         cell = ladder + L_SIZES + slot
         taken = ladder + L_SIZES + m[ladder + L_SLOTS] + slot // BLOCK
         if m[cell] > 0:

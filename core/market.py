@@ -94,7 +94,7 @@ class MarketState:
         plain = self.memory.plain
         plain[self.at + M_CONNECTION] = NOBODY
         plain[self.at + M_ID] = -1
-        plain[self.at + M_TOLD] = UNTOLD
+        plain[self.at + M_TOLD] = plain[self.at + M_TOLD + 2] = UNTOLD
         self.book = Book(pool, self.at)
         self.trades = CellRing(pool, self.at + M_TRADES, TRADE_CELLS)
         # the same for every change of its kind, so made once

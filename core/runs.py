@@ -25,7 +25,7 @@ from core.cells import (
     WAKE_TOP,
     WAKE_TRADE,
 )
-from core.copies import inner
+from core.copies import inner, inner_with
 from core.levels import DOLLAR, DONE, size_at
 from core.machine import step_delta, step_snapshot, step_ticker, step_trade
 
@@ -59,19 +59,28 @@ def fold_delta(
 
 
 @inner
-def top_moved(m: Any, at: int) -> bool:
-    """Whether a best price or its size is another than strategies were last told; they are taken to be told now."""
-    told = at + M_TOLD
-    moved = False
-    for index in range(2):
-        side = at + M_YES + 2 * index
-        best = m[side + 1]
-        size = 0 if best == NO_BID else size_at(m, side, best)
-        if m[told + 2 * index] != best or m[told + 2 * index + 1] != size:
-            m[told + 2 * index] = best
-            m[told + 2 * index + 1] = size
-            moved = True
-    return moved
+def side_moved(m: Any, at: int, index: int) -> bool:
+    """`top_moved` of one side: 0 yes, 1 no."""
+    side, told = at + M_YES + 2 * index, at + M_TOLD + 2 * index
+    best = m[side + 1]
+    size = 0 if best == NO_BID else size_at(m, side, best)
+    if m[told] == best and m[told + 1] == size:
+        return False
+    m[told] = best
+    m[told + 1] = size
+    return True
+
+
+@inner
+def top_moved(m: Any, at: int, side: int) -> bool:
+    """Whether a best price or its size is another than strategies were last told; they are taken to be told now.
+
+    side: the only one that may have, 1 yes, 2 no; 0 = both.
+    """
+    if side:
+        return side_moved(m, at, side - 1)
+    yes = side_moved(m, at, 0)
+    return side_moved(m, at, 1) or yes
 
 
 @inner
@@ -96,8 +105,8 @@ def step_row(m: Any, rows: Any, stride: int, row: int, at: int) -> int:
 
 
 @inner
-def woken(m: Any, at: int, what: int) -> int:
-    """Whom a row that was stepped wakes, END = nobody."""
+def woken(m: Any, at: int, what: int, side: int) -> int:
+    """Whom a row that was stepped wakes, END = nobody. side: of a delta."""
     if what == QUIET:
         return END
     wakes = m[at + M_WAKES]
@@ -105,7 +114,7 @@ def woken(m: Any, at: int, what: int) -> int:
         return TRADE_WOKE if wakes & WAKE_TRADE else END
     if what == TICKER:
         return TICKER_WOKE if wakes & WAKE_TICKER else END
-    if top_moved(m, at) and wakes & (WAKE_TOP | WAKE_BOOK):
+    if top_moved(m, at, side if what == DELTA else 0) and wakes & (WAKE_TOP | WAKE_BOOK):
         return TOP_WOKE
     return BOOK_WOKE if wakes & WAKE_BOOK else END
 
@@ -139,7 +148,7 @@ def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
         if m[H_NOW] >= m[H_DUE]:
             why = DUE  # whether the top has moved is for whoever is told of the record to find out
         elif m[H_IS_WATCHED]:
-            why = woken(m, m[H_AT], rows[row])
+            why = woken(m, m[H_AT], rows[row], rows[O_SIDE * stride + row])
         if why != END:
             m[H_STOP] = why
             return row + 1
@@ -184,14 +193,14 @@ def run_ahead(m: Any, rows: Any, stride: int, first: int, last: int, log: Any) -
     for row in range(first, last):
         if not can_step(m, rows, stride, row, log):
             return row
-        why = woken(m, m[H_AT], rows[row])
+        why = woken(m, m[H_AT], rows[row], rows[O_SIDE * stride + row])
         if why != END:
             note_wake(m, log, row, why)
     m[H_STOP] = END
     return last
 
 
-@inner
+@inner_with
 def glanced(m: Any, at: int, glance: Any, shared: Any, mine: int) -> bool:
     """Whether a glance at a market's best prices wants more. shared, mine: where its numbers are, and how many."""
     yes, no = m[at + M_YES + 1], m[at + M_NO + 1]
@@ -202,7 +211,7 @@ def glanced(m: Any, at: int, glance: Any, shared: Any, mine: int) -> bool:
     return glance(shared, m[own : own + mine], m[H_NOW], yes, bid_size, ask, ask_size)  # type: ignore[no-any-return]  # a bool
 
 
-@inner
+@inner_with
 def run_glancing(
     m: Any, rows: Any, stride: int, first: int, last: int, log: Any, glance: Any, place: int, shared: int, mine: int
 ) -> int:
@@ -215,7 +224,7 @@ def run_glancing(
     for row in range(first, last):
         if not can_step(m, rows, stride, row, log):
             return row
-        why = woken(m, m[H_AT], rows[row])
+        why = woken(m, m[H_AT], rows[row], rows[O_SIDE * stride + row])
         if why in (BOOK_WOKE, TOP_WOKE) and not glanced(m, m[H_AT], glance, numbers, mine):
             why = END
         if why != END:

@@ -51,7 +51,7 @@ class Wakes:
         self.was_cut = False
         plain = engine.memory.plain
         for state in engine.store.states().values():
-            plain[state.at + M_TOLD] = UNTOLD
+            plain[state.at + M_TOLD] = plain[state.at + M_TOLD + 2] = UNTOLD
 
     def window(self, market: str) -> Window:
         """Sight of a market now."""

@@ -316,7 +316,7 @@ def watched(is_compiled: bool, wakes: int, *messages: Any) -> tuple[list[tuple[i
     plain = engine.memory.plain
     state = engine.store.states()["M"]
     plain[H_IS_WATCHED], plain[state.at + M_WAKES] = 1, wakes
-    engine.memory.machine.top_moved(engine.memory.m, state.at)  # they know how it stands
+    engine.memory.machine.top_moved(engine.memory.m, state.at, 0)  # they know how it stands
     stops = []
     while by_rows.row < len(tape):
         why = by_rows.run(len(tape))

@@ -128,7 +128,7 @@ def test_a_quiet_row_wakes_nobody_and_looks_at_no_market(is_compiled: bool) -> N
     assert ahead(engine, cells, 3, log_of(engine)) == (3, END)
     assert list(memory.plain[27:31]) == before
     assert memory.plain[H_TOLD] == 0
-    assert memory.machine.woken(memory.m, 0, QUIET) == END
+    assert memory.machine.woken(memory.m, 0, QUIET, 0) == END
 
 
 def test_a_row_that_is_due_stops_the_machine_behind_it_and_before_it_where_it_is_ahead(is_compiled: bool) -> None:
@@ -171,17 +171,17 @@ def test_a_best_price_is_told_once(is_compiled: bool) -> None:
     engine, at = known(is_compiled=is_compiled)
     machine, m, told = engine.memory.machine, engine.memory.m, at + 27
     assert engine.memory.plain[told] == UNTOLD
-    assert [bool(machine.top_moved(m, at)) for _ in range(2)] == [True, False]
+    assert [bool(machine.top_moved(m, at, 0)) for _ in range(2)] == [True, False]
     assert [int(cell) for cell in m[told : told + 4]] == [BEST, 1_000, 5_000, 700]
     m[told + 3] = 1
-    assert [bool(machine.top_moved(m, at)) for _ in range(2)] == [True, False]
+    assert [bool(machine.top_moved(m, at, 0)) for _ in range(2)] == [True, False]
 
 
 def test_trades_and_tickers_wake_those_who_hear_of_them(is_compiled: bool) -> None:
     for wakes, expected in ((0, [END, END]), (WAKE_TRADE, [TRADE_WOKE, END]), (WAKE_TICKER, [END, TICKER_WOKE])):
         engine, at = known(is_compiled=is_compiled, wakes=wakes)
         woken = engine.memory.machine.woken
-        assert [woken(engine.memory.m, at, what) for what in (TRADE, TICKER)] == expected
+        assert [woken(engine.memory.m, at, what, 0) for what in (TRADE, TICKER)] == expected
 
 
 def _rises(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
