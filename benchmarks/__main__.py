@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.measure import facts
 
-ALL: Final = ("storage", "import_speed", "replay_speed", "byte_path", "memory", "capture_speed")
+ALL: Final = ("storage", "import_speed", "replay_speed", "byte_path", "parallel", "memory", "capture_speed")
 
 
 def main() -> int:

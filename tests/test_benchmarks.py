@@ -42,6 +42,7 @@ def test_the_facts_name_the_versions_and_not_the_machine() -> None:
         "import_speed",
         "replay_speed",
         "byte_path",
+        "parallel",
         pytest.param("memory", marks=pytest.mark.slow),
         "capture_speed",
     ],
