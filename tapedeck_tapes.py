@@ -159,7 +159,7 @@ def replay(
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="Tapes at a time, up to 300 MB each. [default: one a core]"
+            "--jobs", "-j", min=1, metavar="N", help="Tapes at a time, some 400 MB each. [default: one a core]"
         ),
     ] = None,
     strategies: Annotated[

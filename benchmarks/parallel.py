@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.measure import QUICK, REPETITIONS, interleaved, ratio, show
-from benchmarks.recordings import made, recordings
+from benchmarks.recordings import made
 from replay.importer import import_recording
 from replay.many import Terms, cores, play_all
 from replay.run import Run
@@ -43,7 +44,8 @@ def replay(tapes: list[Path], path: str, jobs: int) -> None:
 
 def main() -> None:
     """Make the tapes once and replay them several times."""
-    with recordings() as (_, place):
+    with TemporaryDirectory(prefix="tapedeck-bench-") as name:
+        place = Path(name)
         tapes = [place / f"tape-{number}" for number in range(TAPES)]
         import_recording(made(place, FRAMES).files, tapes[0])
         for tape in tapes[1:]:
@@ -55,9 +57,9 @@ def main() -> None:
             cases[f"count {jobs}"] = partial(count, jobs)
         took = interleaved(cases)
     rows = []
-    for name in (*PATHS, "count"):
-        one, several = took[f"{name} 1"], took[f"{name} {JOBS}"]
-        rows.append([name, f"{one:.2f}", f"{several:.2f}", ratio(one, several)])
+    for case in (*PATHS, "count"):
+        one, several = took[f"{case} 1"], took[f"{case} {JOBS}"]
+        rows.append([case, f"{one:.2f}", f"{several:.2f}", ratio(one, several)])
     notes = [
         f"{TAPES} equal tapes of {FRAMES:,} frames, {cores()} cores; processes started anew each time, states equal",
         f"medians of {REPETITIONS}, taking turns",
