@@ -4,6 +4,7 @@ Knows which messages lead to every compiled function that a live fold calls, and
 Must not know connections: compiling holds the interpreter for seconds, so it must be over before there is one.
 """
 
+import contextlib
 from collections.abc import Callable
 from threading import Timer
 from typing import Final
@@ -57,11 +58,20 @@ def warm(tell: Callable[[str], None]) -> None:
     timer.start()
     try:
         machine(is_compiled=True)
-        _step_each()
-    except ImportError as error:
-        tell(f"numba cannot be used, so that more of the processor is: {error}")
+    except (ImportError, RuntimeError) as error:  # it does not fit this Python, or finds no place for what it compiles
+        tell(f"numba cannot be used, so that recording takes more of the processor: {error}")
+    else:
+        _load()
     finally:
         timer.cancel()
+
+
+def _load() -> None:
+    """Step each kind of message once. What is compiled is there even where the disk does not keep it."""
+    for _ in range(len(vars(machine()))):  # each try is at least one function further
+        with contextlib.suppress(OSError):
+            _step_each()
+            return
 
 
 def _step_each() -> None:

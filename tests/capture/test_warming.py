@@ -107,6 +107,24 @@ end([said, Engine().memory.is_compiled])
     assert not is_compiled
 
 
+@needs_numba
+def test_a_disk_that_takes_nothing_does_not_keep_anything_from_being_compiled(tmp_path: Path) -> None:
+    code = """
+import os, resource, signal
+os.environ["NUMBA_CACHE_DIR"] = sys.argv[1]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+warming.warm(said.append)
+before = compiled()
+warming._step_each()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+end([before, compiled()])
+"""
+    before, after = answer_of(code, str(tmp_path))
+    assert before == after
+    assert {"step_ticker", "step_trade", "top_moved"} <= before.keys()
+
+
 def test_without_numba_nothing_changes() -> None:
     code = """
 warming.INSTALLED = False
