@@ -7,7 +7,6 @@ import pytest
 from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
-from core import copies
 from core.errors import ConfigError
 from core.messages import BookDelta, Malformed, Message
 from core.records import Kind, Record, encode_payload
@@ -90,7 +89,6 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
         return _altered(*fed) if fed is not None and fed[0].seq == wrong else fed
 
     monkeypatch.setattr(ByColumns, "here", altered)
-    monkeypatch.setattr(copies._COPIES, "compiled", None)  # loaded by an earlier test, it would read the columns itself
     comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
     assert not comparison.equal
     assert (comparison.first_seq, comparison.last_seq) == (wrong // 8 * 8, wrong // 8 * 8 + 7)
