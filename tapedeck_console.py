@@ -28,9 +28,14 @@ Markets = Annotated[list[str] | None, typer.Option("--market", "-m", metavar="MA
 _PLAIN_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
 
 
+def complain(sentence: str) -> None:
+    """One sentence on stderr."""
+    sys.stderr.write(f"tapedeck: {sentence}\n")
+
+
 def stop(code: int, sentence: str) -> NoReturn:
     """End the program with this exit code and one sentence on stderr."""
-    sys.stderr.write(f"tapedeck: {sentence}\n")
+    complain(sentence)
     raise SystemExit(code)
 
 
@@ -41,7 +46,7 @@ def complain_of_glances(slow: Iterable[str]) -> None:
 
 
 def answer(value: Any, lines: Iterable[str], *, as_json: bool) -> None:
-    """One JSON object, or lines for people."""
+    """JSON, or lines for people."""
     if as_json:
         typer.echo(msgspec.json.encode(value))
         return

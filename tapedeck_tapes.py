@@ -6,7 +6,7 @@ commands, so that `--help` is quick.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,12 +18,16 @@ from tapedeck_console import (
     TapePath,
     To,
     answer,
+    complain,
     complain_of_glances,
     mark_tape,
     progress_bar,
     span_of,
     time_of,
 )
+
+if TYPE_CHECKING:
+    from replay.many import Terms
 
 app = typer.Typer()
 
@@ -148,11 +152,17 @@ def rebuild(tape: TapePath, *, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: tapedeck replay monday --path both")
 def replay(
-    tape: TapePath,
+    tapes: Annotated[list[Path], typer.Argument(metavar="TAPE...", help="A tape, or several to play side by side.")],
     *,
     path: Annotated[
         ReplayPath, typer.Option(help="Decode the bytes, read the typed columns, or both and compare.")
     ] = ReplayPath.COLUMNS,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", help="Tapes at a time, some 400 MB each. [default: one a core]"
+        ),
+    ] = None,
     strategies: Annotated[
         bool, typer.Option("--strategies/--no-strategies", help="Run the strategies that ran live again, or do not.")
     ] = True,
@@ -160,30 +170,41 @@ def replay(
     to: To = None,
     as_json: Json = False,
 ) -> None:
-    """Play a tape: digests of state and decisions, gaps, speed.
+    """Play a tape, or several side by side: digests of state and decisions, gaps, speed.
 
     The same tape gives the same digests on every run and by either path. `--path both` plays the two side by side
     and exits with 1 and the place if their states or decisions ever differ. With `--from` the state still comes from
     everything before; counts are those of the stretch, and no strategy runs. `tapedeck parity` compares with what was
-    decided live.
+    decided live. Several tapes: an answer for each in their order, with `--json` as one array; a tape that cannot be
+    played leads to exit 2 once the others are done.
     """
-    from replay import open_tape, render
-    from replay.run import Span, compare, run
+    from replay import render
+    from replay.many import Terms, exit_code, plain, play, slow_glances
+    from replay.run import Span
 
-    span = Span(*span_of(from_, to))
-    opened = open_tape(tape)
-    with progress_bar("replaying") as progress:
-        if path is not ReplayPath.BOTH:
-            result = run(opened, path, span, progress, strategies=strategies)
-        else:
-            comparison = compare(opened, span, progress, strategies=strategies)
-    if path is not ReplayPath.BOTH:
-        complain_of_glances(result.slow_glances)
-        answer(result, render.run_lines(result), as_json=as_json)
+    terms = Terms(path=path.value, span=Span(*span_of(from_, to)), strategies=strategies)
+    if len(tapes) > 1:
+        _replay_all(tapes, terms, jobs, as_json=as_json)
         return
-    complain_of_glances(comparison.by_columns.slow_glances)
-    answer(comparison.as_json(), render.comparison_lines(comparison), as_json=as_json)
-    raise typer.Exit(0 if comparison.equal else 1)
+    with progress_bar("replaying") as progress:
+        result = play(tapes[0], terms, progress)
+    complain_of_glances(slow_glances(result))
+    answer(plain(result), render.result_lines(result), as_json=as_json)
+    raise typer.Exit(exit_code([result]))
+
+
+def _replay_all(tapes: list[Path], terms: "Terms", jobs: int | None, *, as_json: bool) -> None:
+    from replay import render
+    from replay.many import Unplayed, cores, exit_code, plain, play_all, slow_glances
+
+    with progress_bar("replaying", f"% of {len(tapes)} tapes") as progress:
+        results = play_all(tapes, terms, jobs or cores(), progress)
+    answer([plain(result) for result in results], render.results_lines(results), as_json=as_json)
+    for result in results:
+        complain_of_glances(slow_glances(result))
+        if isinstance(result, Unplayed):
+            complain(result.problem)
+    raise typer.Exit(exit_code(results))
 
 
 @app.command(epilog="Example: tapedeck book monday KXBTC15M-26MAY110145-45 --at '2026-05-11 01:35 ET'")

@@ -20,6 +20,7 @@ ALL: Final = (
     "import_speed",
     "replay_speed",
     "byte_path",
+    "parallel",
     "memory",
     "capture_speed",
     "sealing_speed",

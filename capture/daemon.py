@@ -39,6 +39,7 @@ from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from capture.tape.writer import TapeWriter
 from capture.trading.wanted import Wanted
+from capture.warming import warm
 from capture.wire import WireLimits
 from core.errors import ConfigError, ExchangeError
 from core.records import Control, Kind, Session, encode_payload
@@ -180,6 +181,7 @@ class Daemon:
             undo.callback(self._client.close)
             require_writable(options.tape, options.environment.name)
             self._learn_limits()
+            warm(self._reporter.note)  # after the key was accepted: a refusal is told without it
             found = self._discovery.survey(time.time_ns())
             signals = undo.enter_context(StopSignals())
             session = new_session(options.environment.name, options.described())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from replay.demo import Demo
     from replay.exporter import ExportReport
     from replay.importer import ImportReport
+    from replay.many import Result
     from replay.rebuild import RebuildReport
     from replay.run import Comparison, Run
     from replay.summary import Info
@@ -127,6 +128,28 @@ def comparison_lines(comparison: "Comparison") -> Iterator[str]:
     else:
         span = f"records {comparison.first_seq} to {comparison.last_seq}"
         yield f"DIFFERENT    the states part within {span}; `tapedeck rebuild` decodes the tape again"
+
+
+def result_lines(result: "Result") -> Iterator[str]:
+    """What a replay by one path or by both gave."""
+    from replay.many import Unplayed
+    from replay.run import Run
+
+    if isinstance(result, Unplayed):
+        yield "NOT PLAYED"
+    elif isinstance(result, Run):
+        yield from run_lines(result)
+    else:
+        yield from comparison_lines(result)
+
+
+def results_lines(results: "Sequence[Result]") -> Iterator[str]:
+    """What replays of several tapes gave, a block for each."""
+    for number, result in enumerate(results):
+        if number:
+            yield ""
+        yield f"tape         {result.tape}"
+        yield from result_lines(result)
 
 
 def book_lines(book: "BookAt") -> Iterator[str]:

@@ -60,6 +60,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     first_seq: int | None = None
     last_seq: int | None = None
 
+    @property
+    def tape(self) -> str:
+        """The tape's path."""
+        return self.by_bytes.tape
+
     def as_json(self) -> dict[str, Any]:
         """What one run says, with the path "both" and the time of both, `equal`, and the stretch that `differs`."""
         wall_s = self.by_bytes.wall_s + self.by_columns.wall_s

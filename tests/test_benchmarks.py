@@ -127,6 +127,7 @@ def test_a_checksum_that_is_not_the_expected_one_is_told(tmp_path: Path) -> None
         "import_speed",
         "replay_speed",
         "byte_path",
+        "parallel",
         pytest.param("memory", marks=pytest.mark.slow),
         "capture_speed",
         "sealing_speed",

@@ -134,6 +134,23 @@ def test_replay_gives_one_digest_by_every_path(cli: Cli, tape: Path) -> None:
     assert "the same state" in cli("replay", tape, "--path", "both").out
 
 
+@pytest.mark.integration
+def test_replay_of_several_tapes_answers_in_their_order_and_goes_on_after_one_that_it_cannot_play(
+    cli: Cli, tape: Path, tmp_path: Path
+) -> None:
+    short = story(3).tape(tmp_path / "short").path
+    ran = cli("replay", tape, short, "--jobs", "2")
+    assert ran.code == 0
+    assert [line.split()[1] for line in ran.out.splitlines() if line.startswith("tape ")] == [str(tape), str(short)]
+    both = cli("replay", short, tape, "--json", "--path", "both").json
+    assert [(found["tape"], found["equal"]) for found in both] == [(str(short), True), (str(tape), True)]
+    assert both[1]["state_digest"] == cli("replay", tape, "--json").json["state_digest"]
+    ran = cli("replay", tape, tmp_path / "none", short, "--json")
+    assert ran.code == 2
+    assert ran.err == f"tapedeck: {json.loads(ran.out)[1]['problem']}\n"
+    assert [found["tape"] for found in json.loads(ran.out)] == [str(tape), str(tmp_path / "none"), str(short)]
+
+
 def test_replay_of_a_stretch_counts_that_stretch(cli: Cli, tape: Path) -> None:
     start, end = format_time(START_NS + 20 * MILLI), START_NS + 29 * MILLI
     assert cli("replay", tape, "--from", start, "--to", end, "--json").json["records"] == 10

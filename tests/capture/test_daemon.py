@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from recorded_exchange import recorded_exchange, url_of
 
+from capture import daemon
 from capture.auth import Credentials
 from capture.daemon import CaptureOptions, Daemon
+from capture.deck import Deck
 from capture.environments import environment
 from capture.reporting import Reporter
 from capture.selection import Selection
 from capture.status import DaemonStatus, State
 from capture.tape.reader import Ended, Tape
+from core.compiled import INSTALLED
 from core.errors import AuthError, ExchangeError
 from core.records import Kind, decode_gap, decode_rest
 from replay.exchange.keyring import Keyring
@@ -81,6 +84,23 @@ def test_watchers_see_every_state_from_the_start_to_the_end(exchange: LocalExcha
     assert (last.exit_code, last.why) == (0, "")
     assert Tape.open(scene.tape).ended is Ended.CLEAN_STOP
     assert scene.said.read_text().splitlines()[-1].startswith("stopped after")
+
+
+def test_records_are_stepped_by_the_compiled_machine_where_there_is_numba(
+    exchange: LocalExchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decks: list[Deck] = []
+
+    class Kept(Deck):
+        def start(self) -> None:
+            decks.append(self)
+            super().start()
+
+    monkeypatch.setattr(daemon, "Deck", Kept)
+    Scene(exchange, tmp_path).run(for_s=1.0)
+    (engine,) = [deck.read(lambda desks: desks.engine) for deck in decks]
+    assert engine.memory.is_compiled == INSTALLED
+    assert engine.counts.frames > 0
 
 
 def test_a_watcher_that_raises_is_left_out_and_recording_goes_on(exchange: LocalExchange, tmp_path: Path) -> None:
