@@ -56,6 +56,13 @@ class Wakes:
         glance = seats[0].glance if len(seats) == 1 else None
         return glance if glance is not None and glance.compiled is not None else None
 
+    @property
+    def slow_glances(self) -> tuple[str, ...]:
+        """Which strategies' glances run from Python though the machine is compiled, and why."""
+        glances = [(seat.name, seat.glance) for seat in self._seats.seats if seat.glance is not None]
+        is_compiled = self._engine.memory.is_compiled
+        return tuple([f"{name}: {glance.why}" for name, glance in glances if is_compiled and glance.compiled is None])
+
     def watch(self, message: Any) -> None:
         """Have the machine stop where strategies want to hear of what it steps, after Python has stepped a record."""
         memory, store = self._engine.memory, self._engine.store
@@ -87,7 +94,7 @@ class Wakes:
         window, calls = self._of(at * WHYS + why)
         arguments = (window, message) if why == TRADE_WOKE else (window,)
         for seat, hook in calls:
-            if seat.failed or why in (BOOK_WOKE, TOP_WOKE) and not self._seats.looks(seat, window):
+            if seat.failed or (why in (BOOK_WOKE, TOP_WOKE) and not self._seats.looks(seat, window)):
                 continue  # one that was called before it may have made it fail
             self._seats.invoke(seat, _HOOKS[why], hook, *arguments)
 
@@ -118,7 +125,7 @@ class Wakes:
             ahead.place = place
             ahead.told = window
             for seat, hook in calls:
-                if seat.failed or glances and key % WHYS in (BOOK_WOKE, TOP_WOKE) and not seats.looks(seat, window):
+                if seat.failed or (glances and key % WHYS in (BOOK_WOKE, TOP_WOKE) and not seats.looks(seat, window)):
                     continue
                 seats.called = True
                 try:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import pytest
 from sample_tapes import MILLI, SECOND, START_NS, Script
 
@@ -165,7 +166,7 @@ class Uncompiled(Trader):
 def _divides(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
     """Raises where nobody bids."""
     ours[0] += 1
-    mine[0] += now_ns % 7
+    mine[0] += (now_ns + bid + ask + ask_size) % 7
     return bool(ours[0] // max(bid_size, 0) % 2 == 0)
 
 
@@ -300,8 +301,7 @@ class Cast:
 
     def load(self, spec: StrategySpec) -> Strategy:
         """As `core.host.Host` wants it."""
-        given = {name: tuple(value) if name == "deeds" else value for name, value in spec.params.items()}
-        seer = KINDS[spec.path](SeerParams(**given))
+        seer = KINDS[spec.path](msgspec.convert(spec.params, SeerParams))
         self.made.append(seer)
         return seer
 

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -16,6 +17,7 @@ from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core import columns
 from core.actions import StrategySpec
+from core.engine import Engine
 from core.messages.types import BookDelta, Message
 from core.window import Window
 from replay.causality import examine
@@ -111,6 +113,7 @@ def test_a_reader_that_takes_prices_from_the_next_row_is_caught(tape: Tape, monk
         return message
 
     monkeypatch.setattr(columns.Messages, "at", ahead)
+    monkeypatch.setattr("replay.player.Engine", partial(Engine, is_compiled=False))  # it takes no messages
     found = examine(tape, places=20)
     assert not found.causal
     assert found.look_ahead is not None

@@ -1,9 +1,10 @@
-"""The machine ahead of strategies: `Hosted.run` decides, and leaves, exactly what `Hosted.play` does record by record."""
+"""The machine ahead of strategies: `Hosted.run` decides and leaves what `Hosted.play` does record by record."""
 
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,7 @@ from core.actions import Cancel, Decision, Done, Outcome, StrategySpec
 from core.context import Context
 from core.copies import machine
 from core.records import Kind, StoredGap, encode_payload
+from core.strategy import Strategy
 from core.window import Window
 from replay import open_tape
 from replay.hosted import Hosted
@@ -81,6 +83,10 @@ def busy(rounds: int = 100, *, step_ms: int = 10, start_ns: int = START_NS) -> S
         if turn % 9 == 0:
             script.trade(MARKETS[0], "0.4100", "1.00")
     return script
+
+
+def _given(strategy: Strategy, _spec: StrategySpec) -> Strategy:
+    return strategy
 
 
 def cast_of(dice: random.Random) -> tuple[StrategySpec, ...]:
@@ -192,7 +198,7 @@ def test_a_timer_due_where_a_best_price_moves_comes_after_the_book(place: Path) 
     seen = []
     for is_run in (False, True):
         strategy = Punctual(SeerParams(every=0))
-        played = Hosted(tape, "columns", (StrategySpec("a", "", {}),), load=lambda _spec, made=strategy: made)
+        played = Hosted(tape, "columns", (StrategySpec("a", "", {}),), load=partial(_given, strategy))
         for _ in played.run() if is_run else played.play():
             pass
         seen.append(strategy.seen)
@@ -243,9 +249,8 @@ def test_what_is_not_the_strategys_failure_leaves_everything_at_its_record(place
     ends = []
     for is_run in (True, False):
         strategy = Stopping(SeerParams(every=0))
-        played = Hosted(
-            tape, "columns", (StrategySpec("a", "", {}),), raises=(Stop,), load=lambda _spec, made=strategy: made
-        )
+        specs = (StrategySpec("a", "", {}),)
+        played = Hosted(tape, "columns", specs, raises=(Stop,), load=partial(_given, strategy))
         with pytest.raises(Stop):
             list(played.run() if is_run else played.play())
         ends.append((strategy.seen, played.player.state_digest(), played.player.position))
@@ -341,7 +346,7 @@ class Peeper(Everyone):
             found = target.state.save(), target.state.owner
         if turn % 11 == 0:
             host = ctx._host
-            found = host.window(MARKETS[1]).freeze(), host.now_ns, host.health, host.next_id()  # type: ignore[attr-defined]  # what a strategy may try
+            found = host.window(MARKETS[1]).freeze(), host.now_ns, host.health, host.next_id()
         self.seen.append((name, target.market, msgspec.to_builtins(found), ctx.now_ns, market.bid))
 
 

@@ -1,5 +1,6 @@
 """A replay's figures, and the two paths held against each other."""
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
+from core.engine import Engine
 from core.errors import ConfigError
 from core.messages import BookDelta, Malformed, Message
 from core.records import Kind, Record, encode_payload
@@ -89,6 +91,7 @@ def test_the_first_stretch_that_differs_is_named(tmp_path: Path, monkeypatch: py
         return _altered(*fed) if fed is not None and fed[0].seq == wrong else fed
 
     monkeypatch.setattr(ByColumns, "here", altered)
+    monkeypatch.setattr("replay.player.Engine", partial(Engine, is_compiled=False))  # it takes rows, not this
     comparison = compare(script.tape(tmp_path / "tape"), Span(), every=8)
     assert not comparison.equal
     assert (comparison.first_seq, comparison.last_seq) == (wrong // 8 * 8, wrong // 8 * 8 + 7)
