@@ -166,6 +166,18 @@ def test_glances_that_run_from_python_are_slow_where_the_machine_is_compiled(
     assert floor.wakes.slow_glances == told
 
 
+def test_what_comes_through_a_glance_and_is_not_its_failure_is_raised() -> None:
+    def deadline(*_: Any) -> bool:
+        raise Deadline
+
+    floor = Floor(Every())
+    memory = floor.engine.memory
+    floor.seats.seats[0].glance = Glance(memory, Blocks(memory), deadline, (0, 0))
+    with pytest.raises(Deadline):
+        floor.wakes.tell(BOOK_WOKE, floor.at, None)
+    assert floor.failed == []
+
+
 @needs_numba
 def test_a_stretch_is_told_in_order_with_its_best_prices_and_times() -> None:
     books, every = Books(), Every()

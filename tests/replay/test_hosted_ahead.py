@@ -424,10 +424,11 @@ def test_real_recordings_are_played_the_same(name: str, kinds: tuple[type[Seer],
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["btc15m/outage-22s", "gold15m/102000-00", "gold15m/102030-30"])
 @pytest.mark.parametrize("kind", [Trader, GlancingEveryone, ChoosyEveryone])
-@pytest.mark.parametrize("every", [30, 3_000])
+@pytest.mark.parametrize("every", [30, 1_000])
 def test_outages_midnight_and_reconnects_are_played_the_same(name: str, kind: type[Seer], every: int) -> None:
     counts = _on_tape(tape_of(name), kind, every=every)
-    assert min(counts[way] for way in ("ahead", "rewound", "singly", "due")) > 2, counts
+    ways = ("ahead", "rewound", "singly", "due") if every == 30 else ("ahead", "due")
+    assert min(counts[way] for way in ways) > 2, counts
 
 
 def test_a_run_that_was_recorded_live_decides_as_it_did_with_the_machine_ahead() -> None:
