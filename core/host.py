@@ -108,13 +108,6 @@ class Host:
         return self._decider.decisions
 
     @property
-    def slow_glances(self) -> tuple[str, ...]:
-        """Which strategies' glances run from Python though the machine is compiled, and why."""
-        seats = self._seats.seats if self.engine.memory.is_compiled else []
-        slow = [seat for seat in seats if seat.glance is not None and seat.glance.compiled is None]
-        return tuple([f"{seat.name}: {seat.glance.why}" for seat in slow if seat.glance is not None])
-
-    @property
     def next_wake_ns(self) -> int:
         """When the next timer is due by the tape's time, 0 = there is none."""
         return self._seats.next_wake_ns

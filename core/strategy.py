@@ -50,7 +50,7 @@ class Strategy:
         self.params = params
 
     def markets(self) -> tuple[str, ...] | None:
-        """The markets whose hooks are called; None = every one. Asked again whenever a hook was called."""
+        """The markets whose hooks are called; None = every one. Asked again after every call of any strategy's hook."""
         return None
 
     def on_start(self, ctx: Context) -> None:

@@ -68,6 +68,13 @@ class Wakes:
         glance = seats[0].glance if len(seats) == 1 else None
         return glance if glance is not None and glance.compiled is not None else None
 
+    @property
+    def slow_glances(self) -> tuple[str, ...]:
+        """Which strategies' glances run from Python though the machine is compiled, and why."""
+        glances = [(seat.name, seat.glance) for seat in self._seats.seats if seat.glance is not None]
+        is_compiled = self._engine.memory.is_compiled
+        return tuple([f"{name}: {glance.why}" for name, glance in glances if is_compiled and glance.compiled is None])
+
     def watch(self, message: Any) -> None:
         """Have the machine stop where strategies want to hear of what it steps, after Python has stepped a record."""
         memory, store = self._engine.memory, self._engine.store

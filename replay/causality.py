@@ -128,7 +128,7 @@ class _Work:
         """Stops at the first change: one is enough, and to say where it is takes two replays more."""
         whole = Hosted(self._tape, _PATH, self._strategies, **self._around)
         chosen = _choose(whole, self._tape.head_seq, places, random.Random(self._seed))
-        self.decisions, self.slow_glances = whole.decisions, whole.host.slow_glances
+        self.decisions, self.slow_glances = whole.decisions, whole.host.wakes.slow_glances
         if not self.decisions:
             remedy = "give other parameters" if self._strategies else "name a strategy with --strategy"
             raise TapeError(f"{self._tape.path}: nothing was decided, so there is nothing to examine; {remedy}")

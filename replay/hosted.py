@@ -17,12 +17,12 @@ from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import GO, RunTerms, StrategySpec, Tick
 from core.ahead import MOST_ROWS
-from core.cells import H_AT, H_DUE, H_NOW, H_STOP, M_TOLD, NEVER, UNTOLD
+from core.cells import H_DUE, H_NOW, H_STOP, NEVER
 from core.decider import Reaction
 from core.engine import Step
 from core.host import Host
 from core.records import Control, Kind, Record, decode_session, encode_payload
-from core.runs import DUE, END, TOP_WOKE, TRADE_WOKE, UNDONE
+from core.runs import DUE, END, TRADE_WOKE, UNDONE
 from core.seats import Run, directly
 from core.state import DecisionDigest
 from core.strategy import Strategy
@@ -163,8 +163,6 @@ class Hosted:
                 message = player.message_at(first - 1) if why == TRADE_WOKE else None
                 reaction = host.woken(player.position - 1, now_ns, why, message)
             else:
-                if why == TOP_WOKE:  # the host looks for itself whether anybody is to be told of it
-                    memory.plain[memory.plain[H_AT] + M_TOLD] = UNTOLD
                 record, message = player.last()
                 step = Step(now_ns, message, player.engine.change_of(message), ())
                 reaction = react(host if self._terms is None else self, record, step)

@@ -178,5 +178,5 @@ class _Lap:
             now_ns=player.now_ns,
             wall_s=round(self._wall_s, 6),
             frames_per_s=round(frames / self._wall_s, 1) if self._wall_s else 0.0,
-            slow_glances=() if self._hosted is None else self._hosted.host.slow_glances,
+            slow_glances=() if self._hosted is None else self._hosted.host.wakes.slow_glances,
         )

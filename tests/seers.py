@@ -1,4 +1,4 @@
-"""Strategies that look and act in random places, tapes to set them on, and both ways of playing these.
+"""Strategies that look and act in random places, and both ways of playing a tape with them.
 
 `Hosted.play` goes record by record; `Hosted.run` has the machine ahead of strategies wherever it can. A seer writes
 down all it saw, so that the two can be held against each other. Its dice are its own: the same calls, the same deeds.
@@ -8,11 +8,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import pytest
-from sample_tapes import MILLI, SECOND, START_NS, Script
+from sample_tapes import MILLI
+from wild import MARKETS
 
 from capture.tape.reader import Tape
 from core.actions import BookSide, StrategySpec
@@ -31,7 +32,6 @@ from replay.player import Player
 
 needs_numba = pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not installed, nothing is compiled")
 
-MARKETS: Final = ("KXTEST-A", "KXTEST-B", "KXTEST-C")
 DEEDS: Final = (
     "depth", "size", "trades", "freeze", "other", "account", "flaw", "kept", "place", "amend", "cancel", "wake",
     "say", "select", "choose", "past", "fail",
@@ -165,7 +165,7 @@ class Uncompiled(Trader):
 def _divides(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
     """Raises where nobody bids."""
     ours[0] += 1
-    mine[0] += now_ns % 7
+    mine[0] += (now_ns + bid + ask + ask_size) % 7
     return bool(ours[0] // max(bid_size, 0) % 2 == 0)
 
 
@@ -300,8 +300,7 @@ class Cast:
 
     def load(self, spec: StrategySpec) -> Strategy:
         """As `core.host.Host` wants it."""
-        given = {name: tuple(value) if name == "deeds" else value for name, value in spec.params.items()}
-        seer = KINDS[spec.path](SeerParams(**given))
+        seer = KINDS[spec.path](msgspec.convert(spec.params, SeerParams))
         self.made.append(seer)
         return seer
 
@@ -387,87 +386,3 @@ def _counting(counts: Counter[str], name: str, method: Callable[..., Any]) -> Ca
         return method(*arguments, **named)
 
     return call
-
-
-def wild(seed: int, rounds: int = 60, *, sessions: int = 1, start_ns: int = START_NS) -> Script:
-    """A recording of all that may happen: three markets, tickers, lost frames, reconnects, silences, more sessions."""
-    dice = random.Random(seed)
-    script = Script(start_ns=start_ns, mono=dice.randrange(2) == 0)
-    for number in range(sessions):
-        _session(script, dice, rounds)
-        if number + 1 < sessions:
-            script.wait(dice.randrange(5) * SECOND)
-    return script.stop() if dice.randrange(2) else script
-
-
-def _session(script: Script, dice: random.Random, rounds: int) -> None:
-    connection = 1
-    script.session()
-    _connect(script, dice, connection)
-    for _ in range(rounds):
-        turn = dice.randrange(100)
-        if turn < 3:
-            script.skip(dice.randrange(1, 3), connection=connection)
-        elif turn < 5:
-            script.closed(connection).wait(dice.randrange(3) * SECOND)
-            connection += 1
-            _connect(script, dice, connection, replaces=connection - 1)
-        elif turn < 7:
-            script.wait(dice.choice((1, 5, 26)) * SECOND)
-        elif turn < 10:
-            script.ping(connection)
-        elif turn < 12:
-            _books(script, dice, connection)
-        elif turn < 13:
-            script.frame(b"not json", connection)
-        else:
-            _usual(script, dice, connection)
-
-
-def _connect(script: Script, dice: random.Random, connection: int, replaces: int = 0) -> None:
-    script.opened(connection, replaces=replaces)
-    for sid, channel in ((1, "orderbook_delta"), (2, "trade"), (3, "ticker")):
-        script.subscribed(sid, channel, connection=connection)
-    _books(script, dice, connection)
-
-
-def _books(script: Script, dice: random.Random, connection: int) -> None:
-    for market in MARKETS[: dice.randrange(1, 4)]:
-        sides = [[(f"0.{100 * price:04d}", f"{size}.00") for price, size in _levels(dice)] for _ in range(2)]
-        script.snapshot(market, *sides, connection=connection)
-
-
-def _levels(dice: random.Random) -> list[tuple[int, int]]:
-    return [(price, dice.randrange(1, 20)) for price in sorted(dice.sample(range(40, 50), dice.randrange(4)))]
-
-
-def _usual(script: Script, dice: random.Random, connection: int) -> None:
-    """A run of what nearly all of a tape is."""
-    for _ in range(dice.randrange(1, 12)):
-        market = dice.choice(MARKETS)
-        script.wait(dice.choice((0, 0, 0, 30, 300)) * MILLI)
-        turn = dice.randrange(20)
-        if turn < 2:
-            script.trade(market, f"0.{dice.randrange(1, 99):02d}00", "1.50", connection=connection)
-        elif turn < 4:
-            _ticker(script, dice, market, connection)
-        else:
-            price = f"0.{dice.randrange(38, 51):02d}{dice.choice(('00', '00', '00', '50', '55'))}"
-            size = dice.choice(("1.00", "2.50", "7.00", "-1.00", "-2.50", "-3.00"))
-            script.delta(market, dice.choice(("yes", "no")), price, size, connection=connection)
-
-
-def _ticker(script: Script, dice: random.Random, market: str, connection: int) -> None:
-    body = {
-        "market_ticker": market, "market_id": f"id of {market}", "price_dollars": "0.4000",
-        "yes_bid_dollars": f"0.{dice.randrange(40, 45)}00", "yes_ask_dollars": "0.5000",
-        "volume_fp": f"{dice.randrange(100)}.00", "open_interest_fp": "5.00", "dollar_volume": 1,
-        "dollar_open_interest": 2, "yes_bid_size_fp": "1.00", "yes_ask_size_fp": "1.00", "last_trade_size_fp": "1.00",
-        "ts": script.now_ns // SECOND, "ts_ms": script.now_ns // MILLI, "time": "2026-08-11T01:00:00.5Z",
-    }  # fmt: skip
-    script.frame({"type": "ticker", "sid": 3, "msg": body}, connection)
-
-
-def tape_of(script: Script, place: Path, *, segment_records: int = 1_000_000) -> Tape:
-    """The recording as a tape in a directory of its own."""
-    return script.tape(place / f"tape-{len(list(place.iterdir()))}", segment_records=segment_records)

@@ -189,6 +189,8 @@ def test_what_is_no_glances_failure_is_not_swallowed() -> None:
     with pytest.raises(Exception, match=r"[Tt]yp"):
         stretch.ahead.run(None, 1, 0, 1)
     assert not stretch.ahead.is_ahead
+    with pytest.raises(Exception, match=r"[Tt]yp"):
+        stretch.ahead.run(stretch.cells, stretch.count, 0, None)  # type: ignore[arg-type]  # that is the point
     assert stretch.engine.memory.plain[stretch.at + M_YES_BEST] == BEST
 
 

@@ -1,8 +1,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from core.compiled import INSTALLED, _tell, compiled, told_of_compiling
+import numpy as np
+import pytest
+
+from core.compiled import INSTALLED, _tell, compile_here, compiled, told_of_compiling
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,3 +38,52 @@ def test_who_asks_is_told_of_compiling_once_and_not_after_they_left() -> None:
         _tell()
     _tell()
     assert sorted(told) == ["one", "two"]
+
+
+def _samples() -> tuple[Any, ...]:
+    return np.zeros(2, np.int64), 0
+
+
+def _count(numbers: Any, more: int) -> bool:
+    numbers[0] += more
+    return bool(1 // more)
+
+
+def _beyond(numbers: Any, more: int) -> bool:
+    numbers[2] = more
+    return True
+
+
+def _keeps_half(numbers: Any, more: int) -> bool:
+    numbers[more] = more / 2
+    return True
+
+
+@pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not there")
+def test_a_function_is_compiled_without_being_called_and_once() -> None:
+    made, why = compile_here(_count, _samples)
+    assert why == ""
+    assert compile_here(_count, _samples)[0] is made
+    numbers = np.zeros(2, np.int64)
+    assert (made(numbers, 1), numbers[0]) == (True, 1)
+    with pytest.raises(ZeroDivisionError):
+        made(numbers, 0)
+    with pytest.raises(IndexError):
+        compile_here(_beyond, _samples)[0](numbers, 0)
+
+
+@pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not there")
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (_keeps_half, "it keeps float64, not an integer, in line"),
+        (lambda numbers, more: numbers[0] / more, "it gives float64, not True or False"),
+        (lambda numbers: numbers, "TypeError: Signature mismatch: 2 argument types given, but function takes 1"),
+        (lambda numbers, more: numbers.best > more, "TypingError: Unknown attribute 'best'"),
+    ],
+)
+def test_what_would_not_do_as_the_plain_function_is_not_compiled(function: Any, why: str) -> None:
+    made, told = compile_here(function, _samples)
+    assert made is None
+    assert told.startswith(why)
+    assert "\n" not in told

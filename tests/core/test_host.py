@@ -383,17 +383,3 @@ def test_an_answer_that_nobody_can_read_is_told_as_none() -> None:
     assert not [heard for heard in listener.heard if heard[0] == "on_failed"]
     run.outcome(number)
     assert [heard for heard in listener.heard if heard[0] == "on_failed"] == [("on_failed", "/markets")]
-
-
-def test_a_host_whose_machine_is_not_compiled_complains_of_no_glance() -> None:
-    class Glancing(Listener):
-        glance = staticmethod(lambda *_: True)
-
-    run = started(Glancing())
-    run.host.engine.memory.is_compiled = False
-    assert run.host.slow_glances == ()
-    run.host.engine.memory.is_compiled = True
-    (glance,) = [seat.glance for seat in run.host._seats.seats]
-    assert glance is not None
-    glance.compiled, glance.why = None, "because"
-    assert run.host.slow_glances == ("a: because",)

@@ -16,6 +16,7 @@ from core.cells import (
     H_STOP,
     H_TOLD,
     M_GLANCE,
+    M_TOLD,
     UNTOLD,
     WAKE_BOOK,
     WAKE_TICKER,
@@ -118,17 +119,19 @@ def test_quiet_rows_are_for_python_where_somebody_watches(is_compiled: bool) -> 
 
 def test_a_quiet_row_wakes_nobody_and_looks_at_no_market(is_compiled: bool) -> None:
     """There may have been none yet: then cells that are no market's would be taken for one."""
-    engine, _ = known(is_compiled=is_compiled, wakes=WAKE_BOOK)
+    engine, at = known(is_compiled=is_compiled, wakes=WAKE_BOOK)
     memory = engine.memory
     cells = rows(engine, *SMALL)
     for row in range(3):
         cells[row] = QUIET
     memory.plain[H_AT] = 0
-    before = list(memory.plain[27:31])
+    before = list(memory.plain[M_TOLD : M_TOLD + 4])  # where market 0, which is none, would have them
+    memory.plain[at + M_TOLD] = UNTOLD
     assert ahead(engine, cells, 3, log_of(engine)) == (3, END)
-    assert list(memory.plain[27:31]) == before
+    assert list(memory.plain[M_TOLD : M_TOLD + 4]) == before
     assert memory.plain[H_TOLD] == 0
-    assert memory.machine.woken(memory.m, 0, QUIET, 0) == END
+    assert memory.machine.woken(memory.m, at, QUIET, 0) == END
+    assert memory.plain[at + M_TOLD] == UNTOLD
 
 
 def test_a_row_that_is_due_stops_the_machine_behind_it_and_before_it_where_it_is_ahead(is_compiled: bool) -> None:
@@ -169,7 +172,7 @@ def test_an_empty_side_is_noted_as_such(is_compiled: bool) -> None:
 
 def test_a_best_price_is_told_once(is_compiled: bool) -> None:
     engine, at = known(is_compiled=is_compiled)
-    machine, m, told = engine.memory.machine, engine.memory.m, at + 27
+    machine, m, told = engine.memory.machine, engine.memory.m, at + M_TOLD
     assert engine.memory.plain[told] == UNTOLD
     assert [bool(machine.top_moved(m, at, 0)) for _ in range(2)] == [True, False]
     assert [int(cell) for cell in m[told : told + 4]] == [BEST, 1_000, 5_000, 700]

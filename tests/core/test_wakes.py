@@ -10,7 +10,6 @@ from stretch import MARKET, NOW_NS, known, rows
 from core.ahead import Ahead
 from core.cells import H_IS_WATCHED, M_TOLD, M_WAKES, UNTOLD, WAKE_BOOK, WAKE_TICKER, WAKE_TOP, WAKE_TRADE
 from core.context import Context
-from core.engine import Engine
 from core.glance import Blocks, Glance
 from core.messages.types import BookDelta, Side
 from core.runs import BOOK_WOKE, TOP_WOKE, TRADE_WOKE
@@ -84,7 +83,7 @@ class Floor:
         self.ahead.settle()
 
 
-def book_of(engine: Engine) -> BookDelta:
+def book() -> BookDelta:
     return BookDelta(sid=1, seq=9, market=MARKET, side=Side.YES, price=4_000, delta=1)
 
 
@@ -113,7 +112,7 @@ def test_a_record_of_python_has_its_market_watched_and_a_shuffle_all_of_them() -
     plain[cell] = 0
     floor.wakes.watch(None)
     assert plain[cell] == 0
-    floor.wakes.watch(book_of(floor.engine))
+    floor.wakes.watch(book())
     assert plain[cell] == WAKE_TOP
     plain[cell] = 0
     floor.engine.store.shuffles += 1
@@ -154,6 +153,29 @@ def test_the_machine_has_the_glance_of_the_only_strategy_alone() -> None:
     assert floor.wakes.glance is None, "it is not compiled"
     floor.seats.seats[0].glance.compiled = "made"
     assert floor.wakes.glance is floor.seats.seats[0].glance
+
+
+@pytest.mark.parametrize(("is_compiled", "told"), [(False, ()), (True, ("a: because",))])
+def test_glances_that_run_from_python_are_slow_where_the_machine_is_compiled(
+    is_compiled: bool, told: tuple[str, ...]
+) -> None:
+    floor = Floor(Books(), Books())
+    memory = floor.engine.memory
+    glance = floor.seats.seats[0].glance = Glance(memory, Blocks(memory), lambda *_: True, (0, 0))
+    memory.is_compiled, glance.compiled, glance.why = is_compiled, None, "because"
+    assert floor.wakes.slow_glances == told
+
+
+def test_what_comes_through_a_glance_and_is_not_its_failure_is_raised() -> None:
+    def deadline(*_: Any) -> bool:
+        raise Deadline
+
+    floor = Floor(Every())
+    memory = floor.engine.memory
+    floor.seats.seats[0].glance = Glance(memory, Blocks(memory), deadline, (0, 0))
+    with pytest.raises(Deadline):
+        floor.wakes.tell(BOOK_WOKE, floor.at, None)
+    assert floor.failed == []
 
 
 @needs_numba
@@ -236,7 +258,7 @@ def test_a_glance_that_is_not_compiled_is_asked_of_each_record() -> None:
     books = Every()
     floor = Floor(books, is_compiled=True)
     memory = floor.engine.memory
-    glance = Glance(memory, Blocks(memory), lambda ours, *best: bool(str(best[2]) == "4100"), (1, 0))
+    glance = Glance(memory, Blocks(memory), lambda _ours, *best: bool(str(best[2]) == "4100"), (1, 0))
     glance.compiled = None
     floor.seats.seats[0].glance = glance
     assert not floor.tell((2_000, 1), *MOVES), "it looks into the memory"

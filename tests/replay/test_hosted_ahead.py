@@ -1,49 +1,43 @@
-"""The machine ahead of strategies: `Hosted.run` decides, and leaves, exactly what `Hosted.play` does record by record."""
+"""The machine ahead of strategies: `Hosted.run` decides and leaves what `Hosted.play` does record by record."""
 
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imported import tape_of
 from lived import LiveRun
 from lived import _outcome as outcome_of
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape
 from seers import (
     DEEDS,
     KINDS,
-    MARKETS,
     Cast,
     Choosy,
     ChoosyEveryone,
-    Dividing,
     Everyone,
-    Glancing,
-    GlancingEveryone,
     Seer,
     SeerParams,
     Trader,
-    Uncompiled,
     compare,
     counted,
     needs_numba,
     play,
     ran,
     spec,
-    wild,
 )
-from tapes import but_the_longest, needs_tapes
+from wild import MARKETS, busy, wild
 
-from capture.tape.reader import Tape
 from core.actions import Cancel, Decision, Done, Outcome, StrategySpec
 from core.context import Context
 from core.copies import machine
 from core.records import Kind, StoredGap, encode_payload
+from core.strategy import Strategy
 from core.window import Window
 from replay import open_tape
 from replay.hosted import Hosted
@@ -68,19 +62,8 @@ def place() -> Iterator[Path]:
         yield Path(path)
 
 
-def busy(rounds: int = 100, *, step_ms: int = 10, start_ns: int = START_NS) -> Script:
-    """One session: two books, the best bid of each moves at every delta, and now and then a trade."""
-    script = Script(step_ns=step_ms * MILLI, start_ns=start_ns).session().opened()
-    script.subscribed(1).subscribed(2, "trade")
-    for market in MARKETS[:2]:
-        script.snapshot(market, [("0.4000", "10.00")], [("0.5000", "7.00")])
-        script.trade(market, "0.4000", "1.00")
-    for turn in range(rounds):
-        price = f"0.{4100 + 100 * (turn // 4 % 5)}"
-        script.delta(MARKETS[turn % 2], "yes", price, "-1.00" if turn % 4 > 1 else "1.00")
-        if turn % 9 == 0:
-            script.trade(MARKETS[0], "0.4100", "1.00")
-    return script
+def _given(strategy: Strategy, _spec: StrategySpec) -> Strategy:
+    return strategy
 
 
 def cast_of(dice: random.Random) -> tuple[StrategySpec, ...]:
@@ -192,7 +175,7 @@ def test_a_timer_due_where_a_best_price_moves_comes_after_the_book(place: Path) 
     seen = []
     for is_run in (False, True):
         strategy = Punctual(SeerParams(every=0))
-        played = Hosted(tape, "columns", (StrategySpec("a", "", {}),), load=lambda _spec, made=strategy: made)
+        played = Hosted(tape, "columns", (StrategySpec("a", "", {}),), load=partial(_given, strategy))
         for _ in played.run() if is_run else played.play():
             pass
         seen.append(strategy.seen)
@@ -243,9 +226,8 @@ def test_what_is_not_the_strategys_failure_leaves_everything_at_its_record(place
     ends = []
     for is_run in (True, False):
         strategy = Stopping(SeerParams(every=0))
-        played = Hosted(
-            tape, "columns", (StrategySpec("a", "", {}),), raises=(Stop,), load=lambda _spec, made=strategy: made
-        )
+        specs = (StrategySpec("a", "", {}),)
+        played = Hosted(tape, "columns", specs, raises=(Stop,), load=partial(_given, strategy))
         with pytest.raises(Stop):
             list(played.run() if is_run else played.play())
         ends.append((strategy.seen, played.player.state_digest(), played.player.position))
@@ -341,7 +323,7 @@ class Peeper(Everyone):
             found = target.state.save(), target.state.owner
         if turn % 11 == 0:
             host = ctx._host
-            found = host.window(MARKETS[1]).freeze(), host.now_ns, host.health, host.next_id()  # type: ignore[attr-defined]  # what a strategy may try
+            found = host.window(MARKETS[1]).freeze(), host.now_ns, host.health, host.next_id()
         self.seen.append((name, target.market, msgspec.to_builtins(found), ctx.now_ns, market.bid))
 
 
@@ -356,73 +338,7 @@ def test_nothing_that_can_be_reached_shows_what_comes(least: int, place: Path, m
     compare(expected, ran(tape, casts, least=least))
 
 
-# ------------------------------------------------------------------ glances
-
-
-@pytest.mark.parametrize("kind", [Glancing, GlancingEveryone, Uncompiled])
-def test_a_glance_says_no_to_the_same_books_on_every_way(kind: type[Seer], place: Path) -> None:
-    tape = busy(300).tape(place / "tape")
-    for every in (0, 6):
-        casts = (spec("a", kind, every=every),)
-        expected = play(tape, "bytes", casts)
-        books = sum(entry[0] == "book" for entry in expected.seen[0])
-        assert 20 < books < 250
-        for least in (2, 512):
-            compare(expected, ran(tape, casts, least=least))
-
-
-def test_two_glances_keep_their_numbers_apart(place: Path) -> None:
-    tape = busy(200).tape(place / "tape")
-    alone = [play(tape, "bytes", (spec("a", kind, every=0),)).seen[0] for kind in (Glancing, GlancingEveryone)]
-    casts = tuple(spec(name, kind, every=0) for name, kind in (("a", Glancing), ("b", GlancingEveryone)))
-    assert play(tape, "bytes", casts).seen == alone
-    compare(play(tape, "bytes", casts), ran(tape, casts))
-
-
-@pytest.mark.parametrize("least", [1, 8, 512])
-def test_a_glance_that_raises_ends_its_strategy_at_its_record(least: int, place: Path) -> None:
-    script = busy(100)
-    script.snapshot(MARKETS[0], [], [("0.5000", "7.00")])  # nobody bids
-    for turn in range(100):
-        script.delta(MARKETS[turn % 2], "no", f"0.{3000 + 100 * (turn % 7)}", "1.00")
-    tape = script.tape(place / "tape")
-    casts = (spec("a", Dividing, every=0),)
-    expected = play(tape, "bytes", casts)
-    assert [fault.error for _, fault in expected.faults] == [
-        "glance: ZeroDivisionError: integer division or modulo by zero"
-    ]
-    with counted() as counts:
-        compare(expected, ran(tape, casts, least=least))
-    assert counts["ahead"]
-
-
-# ------------------------------------------------------------------ real recordings
-
-
-def _on_tape(tape: Tape, *kinds: type[Seer], every: int) -> Counter[str]:
-    casts = tuple(spec(kind.__name__, kind, seed=every, every=every) for kind in kinds)
-    expected = play(tape, "bytes", casts)
-    with counted() as counts:
-        compare(expected, ran(tape, casts, least=64, singles=32))
-    return counts
-
-
-@needs_tapes
-@pytest.mark.parametrize("name", but_the_longest(["btc15m/short-30s", "gold15m/101900-00", "gold15m/102115-15"]))
-@pytest.mark.parametrize(("kinds", "every"), [((Trader,), 100), ((Glancing,), 2), ((Everyone, Choosy), 100)])
-def test_real_recordings_are_played_the_same(name: str, kinds: tuple[type[Seer], ...], every: int) -> None:
-    counts = _on_tape(tape_of(name), *kinds, every=every)
-    assert min(counts[way] for way in ("ahead", "rewound", "due")) > 2, counts
-
-
-@needs_tapes
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["btc15m/outage-22s", "gold15m/102000-00", "gold15m/102030-30"])
-@pytest.mark.parametrize("kind", [Trader, GlancingEveryone, ChoosyEveryone])
-@pytest.mark.parametrize("every", [30, 3_000])
-def test_outages_midnight_and_reconnects_are_played_the_same(name: str, kind: type[Seer], every: int) -> None:
-    counts = _on_tape(tape_of(name), kind, every=every)
-    assert min(counts[way] for way in ("ahead", "rewound", "singly", "due")) > 2, counts
+# ------------------------------------------------------------------ a recorded run
 
 
 def test_a_run_that_was_recorded_live_decides_as_it_did_with_the_machine_ahead() -> None:

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from imported import tape_of
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
-from seers import needs_numba, wild
+from seers import needs_numba
 from tapes import needs_tapes
+from wild import wild
 
 from capture.tape.reader import Tape
 from capture.tape.schema import RawBatch

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from sample_tapes import MILLI, SECOND, START_NS, Script, story
 
 from core.engine import Engine, Step
-from core.records import Coverage, Kind, Record
+from core.messages.types import Side, Trade
+from core.records import Coverage, Kind, Record, Session, encode_payload
 from replay import open_tape
 from replay.cut import Selection, cut
 from replay.tally import SILENCE_NS, TALLY_VERSION, Tally
@@ -92,3 +94,23 @@ def test_connections_that_a_cut_begins_with_are_carried(tmp_path: Path) -> None:
         tally.take(record, engine.step(record))
         tally.carry(engine.connections.views())
     assert [(row.connection, row.opened_ns) for row in tally.connections] == [(1, START_NS + MILLI)]
+
+
+def test_frames_at_once_are_taken_in_as_one_by_one() -> None:
+    """Silences between and before them, connections that were not seen to open, in the order they came."""
+    seconds = [(1, 2), (2, 1), (30, 2), (30, 3), (41, 1), (60, 3)]
+    single, many = Tally(), Tally()
+    for tally in (single, many):
+        tally.take(Record(0, 0, 0, 0, Kind.SESSION, encode_payload(Session("u", "test"))), Step(0, None, None, ()))
+    for second, connection in seconds:
+        record = Record(1, 0, 0, connection, Kind.FRAME, b"")
+        message = Trade(sid=1, seq=1, market=f"M{second}", trade_id="t", price=1, count=1, taker=Side.YES)
+        single.take(record, Step(second * SECOND, message, None, ()))
+    nows, connections = np.array(seconds, np.int64).T
+    markets = [f"M{second}" for second, _ in seconds]
+    many.take_frames(nows[:4] * SECOND, connections[:4], markets[:3], 30 * SECOND)
+    many.take_frames(nows[:0], connections[:0], [], 35 * SECOND)
+    many.take_frames(nows[4:] * SECOND, connections[4:], markets[3:], 60 * SECOND)
+    assert many.dump() == single.dump()
+    assert [silence.duration_ns // SECOND for silence in many.silences] == [28, 11, 19]
+    assert [(row.connection, row.frames) for row in many.connections] == [(2, 2), (1, 2), (3, 2)]
