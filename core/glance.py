@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.book import SIDES
 from core.cells import M_GLANCE, Memory
 from core.compiled import INSTALLED, compile_here
+from core.messages.types import Trade
+from core.runs import SAW_BOOK, SAW_TICKER, SAW_TRADE
 from core.window import Window
 
 MAX_NUMBERS: Final = 1_024
@@ -76,15 +79,18 @@ class Glance:
         if memory.is_compiled:
             self.compiled, self.why = compile_here(function, _samples)
 
-    def look(self, window: Window) -> bool:
-        """Whether on_book is to be called of this market now."""
+    def look(self, window: Window, trade: Trade | None = None, *, is_ticker: bool = False) -> bool:
+        """Whether the strategy is to hear of what has just happened to this market: to its book, or what is given."""
         memory, state = self._memory, window.state
         assert state is not None, f"{window.market} has a book"
         own = self.admit(state.at)
         ours, mine = memoryview(memory.plain)[self.place :][: self.shared], memoryview(memory.plain)[own:][: self.mine]
         bid, ask = window.bid, window.ask
         prices = (-1 if bid is None else bid, window.bid_size, -1 if ask is None else ask, window.ask_size)
-        return bool(self._function(ours, mine, window.now_ns, *prices))
+        happened = (SAW_TICKER if is_ticker else SAW_BOOK, 0, 0, 0)
+        if trade is not None:
+            happened = SAW_TRADE, trade.price, trade.count, SIDES[trade.taker]
+        return bool(self._function(ours, mine, window.now_ns, *prices, *happened))
 
     def admit(self, at: int) -> int:
         """Have room for the numbers of the market that lies there; where they are."""
@@ -102,4 +108,4 @@ class Glance:
 
 def _samples() -> tuple[Any, ...]:
     """What a glance is given, of nothing."""
-    return np.zeros(MAX_NUMBERS, np.int64), np.zeros(MAX_NUMBERS, np.int64), 0, -1, 0, -1, 0
+    return np.zeros(MAX_NUMBERS, np.int64), np.zeros(MAX_NUMBERS, np.int64), 0, -1, 0, -1, 0, 0, 0, 0, 0

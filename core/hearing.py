@@ -4,7 +4,7 @@ Knows records of every kind. Must not know whose turn it is (`core.seats`) nor w
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from core.actions import GO, HOLD, decode_outcome
 from core.ahead import Ahead
@@ -16,7 +16,7 @@ from core.fetched import read as read_answer
 from core.gaps import MUTE, SEQUENCE, STALL, Gap
 from core.inquiry import News
 from core.lookout import Lookout
-from core.messages.types import BookDelta, EventFeeUpdate, Fill, MarketLifecycle, Subscribed, UserOrder
+from core.messages.types import BookDelta, EventFeeUpdate, Fill, MarketLifecycle, Subscribed, Trade, UserOrder
 from core.records import Control, Kind, Record, decode_rest
 from core.reference import Reference
 from core.seats import Seats
@@ -69,15 +69,16 @@ class Hearing:
         if what is ChangeKind.BOOK:
             self._book(market, SIDES[message.side] if isinstance(message, BookDelta) else 0)
         elif what is ChangeKind.TRADE:
-            self._tell_market("on_trade", market, message)
+            assert isinstance(message, Trade)
+            self._seats.trade(market, self._wakes.window(market), message)
         elif what is ChangeKind.TICKER:
-            self._tell_market("on_ticker", market)
+            self._seats.ticker(market, self._wakes.window(market))
         elif what is ChangeKind.LIFECYCLE:
             assert isinstance(message, MarketLifecycle)
             self._reference.heard(market, self._ahead.now_ns)
             for news in self._trading.life(message):
                 self.news(news)
-            self._tell_market("on_lifecycle", market)
+            self._seats.tell("on_lifecycle", self._wakes.window(market), market=market)
         elif what is ChangeKind.POSITION:
             self._seats.tell("on_position", market, market=market)
 
@@ -146,6 +147,3 @@ class Hearing:
             if self._lookout.health.halted and not before.halted:
                 self._trading.pull()
             self._seats.tell("on_health", self._lookout.health)
-
-    def _tell_market(self, hook: str, market: str, *more: Any) -> None:
-        self._seats.tell(hook, self._wakes.window(market), *more, market=market)

@@ -17,9 +17,15 @@ from core.cells import (
     M_GLANCE,
     M_NO,
     M_TOLD,
+    M_TRADES,
     M_WAKES,
     M_YES,
     NO_BID,
+    R_AT,
+    R_FIRST,
+    R_LENGTH,
+    R_ROOM,
+    TRADE_CELLS,
     WAKE_BOOK,
     WAKE_TICKER,
     WAKE_TOP,
@@ -39,6 +45,9 @@ OTHER, QUIET, DELTA, TRADE, TICKER, SNAPSHOT = range(6)
 
 # Why `run` stopped: no row left; a row is not stepped; a row was stepped and somebody is to be told.
 END, UNDONE, BOOK_WOKE, TOP_WOKE, TRADE_WOKE, TICKER_WOKE, DUE = range(7)
+SAW_BOOK, SAW_TRADE, SAW_TICKER = range(3)
+"""What a glance is told has happened."""
+
 LOG_COLUMNS: Final = 7
 """Of a noted wake: row, market and why, now_ns, best yes bid, its size, best no bid, its size."""
 
@@ -201,21 +210,31 @@ def run_ahead(m: Any, rows: Any, stride: int, first: int, last: int, log: Any) -
 
 
 @inner_with
-def glanced(m: Any, at: int, glance: Any, shared: Any, mine: int) -> bool:
-    """Whether a glance at a market's best prices wants more. shared, mine: where its numbers are, and how many."""
+def glanced(m: Any, at: int, why: int, glance: Any, shared: Any, mine: int) -> bool:
+    """Whether a glance at what happened to a market wants more. shared, mine: where its numbers are, and how many."""
     yes, no = m[at + M_YES + 1], m[at + M_NO + 1]
     bid_size = 0 if yes == NO_BID else size_at(m, at + M_YES, yes)
     ask_size = 0 if no == NO_BID else size_at(m, at + M_NO, no)
     ask = NO_BID if no == NO_BID else DOLLAR - no
     own = m[at + M_GLANCE]
-    return glance(shared, m[own : own + mine], m[H_NOW], yes, bid_size, ask, ask_size)  # type: ignore[no-any-return]  # a bool
+    what, price, count, taker = SAW_BOOK, 0, 0, 0
+    if why == TICKER_WOKE:
+        what = SAW_TICKER
+    elif why == TRADE_WOKE:
+        ring = at + M_TRADES
+        place = (m[ring + R_FIRST] + m[ring + R_LENGTH] - 1) % m[ring + R_ROOM]
+        cell = m[ring + R_AT] + place * TRADE_CELLS
+        what, price, count, taker = SAW_TRADE, m[cell + 1], m[cell + 2], m[cell + 3]
+    return glance(  # type: ignore[no-any-return]  # a bool
+        shared, m[own : own + mine], m[H_NOW], yes, bid_size, ask, ask_size, what, price, count, taker
+    )
 
 
 @inner_with
 def run_glancing(
     m: Any, rows: Any, stride: int, first: int, last: int, log: Any, glance: Any, place: int, shared: int, mine: int
 ) -> int:
-    """`run_ahead` with a strategy whose glance decides whether a change of a book wakes it.
+    """`run_ahead` with a strategy whose glance decides whether what would wake it does.
 
     place, shared: where its numbers lie, and how many; mine: how many it has for each market.
     """
@@ -225,7 +244,7 @@ def run_glancing(
         if not can_step(m, rows, stride, row, log):
             return row
         why = woken(m, m[H_AT], rows[row], rows[O_SIDE * stride + row])
-        if why in (BOOK_WOKE, TOP_WOKE) and not glanced(m, m[H_AT], glance, numbers, mine):
+        if why != END and not glanced(m, m[H_AT], why, glance, numbers, mine):
             why = END
         if why != END:
             note_wake(m, log, row, why)

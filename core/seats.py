@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from core.cells import WAKE_BOOK, WAKE_TICKER, WAKE_TOP, WAKE_TRADE
 from core.context import Context
 from core.glance import Glance
+from core.messages.types import Trade
 from core.records import Fault
 from core.strategy import TOP, Strategy
 from core.window import Window
@@ -142,6 +143,18 @@ class Seats:
             if is_told and self.looks(seat, window):
                 self.invoke(seat, "on_book", self.bound(seat, "on_book"), window)
 
+    def trade(self, market: str, window: Window, trade: Trade) -> None:
+        """Tell of a trade to those who want to hear of it."""
+        for seat in self.seats:
+            if "on_trade" in seat.hooks and seat.wants(market) and self.looks(seat, window, trade):
+                self.call(seat, "on_trade", window, trade)
+
+    def ticker(self, market: str, window: Window) -> None:
+        """Tell of a ticker to those who want to hear of it."""
+        for seat in self.seats:
+            if "on_ticker" in seat.hooks and seat.wants(market) and self.looks(seat, window, is_ticker=True):
+                self.call(seat, "on_ticker", window)
+
     def tell(self, hook: str, *arguments: Any, but: Seat | None = None, market: str = "") -> None:
         """Call a hook of everybody, or of those who want to hear of a market."""
         for seat in self.seats:
@@ -153,12 +166,12 @@ class Seats:
         if seat is not None and hook in seat.hooks and not seat.failed:
             self.invoke(seat, hook, self.bound(seat, hook), *arguments)
 
-    def looks(self, seat: Seat, window: Window) -> bool:
-        """Whether a strategy's glance, if it has one, says that it is to hear of a change of a book."""
+    def looks(self, seat: Seat, window: Window, trade: Trade | None = None, *, is_ticker: bool = False) -> bool:
+        """Whether a strategy's glance, if it has one, says that it is to hear of what has happened; see there."""
         if seat.glance is None:
             return True
         try:
-            return seat.glance.look(window)
+            return seat.glance.look(window, trade, is_ticker=is_ticker)
         except self.raises:
             raise
         except Exception as error:

@@ -34,10 +34,12 @@ class Strategy:
     Params: the class of its parameters. book_wakes: TOP calls on_book when a best price or its size has changed, EVERY
     at every change of the book. A hook that raises ends the strategy for this session: its orders are cancelled.
 
-    glance: a static method of plain arithmetic, glance(ours, mine, now_ns, bid, bid_size, ask, ask_size), that is asked
-    first: on_book is called only where it says True. ours, mine: integers that it keeps, for the strategy and for the
-    market; numbers: how many of each. A price of -1: nobody bids, nobody offers. In a replay it is compiled where it
-    can be, so it must do nothing that 64-bit integers cannot.
+    glance: a static method of plain arithmetic, glance(ours, mine, now_ns, bid, bid_size, ask, ask_size, what, price,
+    count, taker), that is asked before on_book, on_trade and on_ticker: they are called only where it says True. ours,
+    mine: integers that it keeps, for the strategy and for the market; numbers: how many of each. A price of -1: nobody
+    bids, nobody offers. what: 0 the book has changed; 1 a trade of so many contracts (1/100) at a price (of yes), whose
+    taker bought 1 yes or 2 no; 2 a ticker. In a replay it is compiled where it can be, so it must do nothing that
+    64-bit integers cannot.
     """
 
     Params: ClassVar[type[msgspec.Struct]] = Params

@@ -107,7 +107,9 @@ class Wakes:
         window, name = self.window(state.market), _HOOKS[why]
         arguments = (window, message) if why == TRADE_WOKE else (window,)
         for seat in self._told_of(state.market, why):
-            if not seat.failed and self._looks(seat, window, why):  # one called before it may have made it fail
+            if not seat.failed and self._looks(
+                seat, window, why, message
+            ):  # one called before it may have made it fail
                 self._seats.invoke(seat, name, self._seats.bound(seat, name), *arguments)
 
     def tell_ahead(self, message_at: Callable[[int], Any]) -> bool:
@@ -180,14 +182,15 @@ class Wakes:
         def with_message(ctx: Context, window: Window) -> None:
             hook(ctx, window, self._message_at(self._ahead.row))
 
-        call = with_message if why == TRADE_WOKE else hook
-
         def after_glance(ctx: Context, window: Window) -> None:
-            if self._looks(seat, window, why):
+            message = self._message_at(self._ahead.row) if why == TRADE_WOKE else None
+            if self._looks(seat, window, why, message):
                 self._seats.called = True
-                call(ctx, window)
+                hook(ctx, window, *([] if message is None else [message]))
 
-        return call if seat.glance is None or self.glance is not None else after_glance
+        if seat.glance is not None and self.glance is None:
+            return after_glance
+        return with_message if why == TRADE_WOKE else hook
 
-    def _looks(self, seat: Seat, window: Window, why: int) -> bool:
-        return why not in (BOOK_WOKE, TOP_WOKE) or self._seats.looks(seat, window)
+    def _looks(self, seat: Seat, window: Window, why: int, message: Any) -> bool:
+        return self._seats.looks(seat, window, message, is_ticker=why == TICKER_WOKE)

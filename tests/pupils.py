@@ -77,7 +77,19 @@ class Talker(Strategy):
             raise RuntimeError(f"trade {self.heard}")
 
 
-def _wordy(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+def _wordy(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     """Whole cents, told by how a price is written: nothing that can be compiled."""
     del ours, mine, now_ns, bid_size, ask, ask_size
     return f"{bid:05d}".endswith("00")

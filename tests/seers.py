@@ -126,9 +126,24 @@ class ChoosyEveryone(Choosy, Everyone):
     """All of it."""
 
 
-def _spread(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
-    """Every third time that a bid moved, or a wide spread; counts."""
+def _spread(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    what: int,
+    price: int,
+    count: int,
+    taker: int,
+) -> bool:
+    """Every third time that a bid moved, or a wide spread; some trades and tickers; counts."""
     ours[0] += 1
+    if what:
+        ours[0] += price + count % 97 + 2 * taker + what
+        return bool(ours[0] % 5 < 2)
     mine[1] = now_ns
     if mine[0] == bid:
         return ask - bid > 1_500 and bid_size > ask_size
@@ -150,9 +165,22 @@ class GlancingEveryone(Glancing):
     book_wakes = EVERY
 
 
-def _told(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+def _told(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     """The same, of a sort that is not compiled."""
-    return _spread(ours, mine, now_ns, *{"best": (bid, bid_size, ask, ask_size), "why": ()}["best"])
+    told = {"best": (bid, bid_size, ask, ask_size, _what, _price, _count, _taker), "why": ()}
+    return _spread(ours, mine, now_ns, *told["best"])
 
 
 class Uncompiled(Trader):
@@ -162,7 +190,19 @@ class Uncompiled(Trader):
     numbers = (2, 2)
 
 
-def _divides(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+def _divides(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     """Raises where nobody bids."""
     ours[0] += 1
     mine[0] += (now_ns + bid + ask + ask_size) % 7

@@ -140,7 +140,19 @@ def test_a_due_row_ends_the_stretch() -> None:
     assert stretch.engine.memory.plain[H_STOP] == DUE
 
 
-def _none_of_it(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+def _none_of_it(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     ours[0] += 1
     mine[0] = now_ns + ask + ask_size
     if bid < 0:

@@ -13,7 +13,19 @@ from core.glance import MAX_NUMBERS, Blocks, Glance
 from core.window import Window
 
 
-def counts(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+def counts(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     """Keeps all that it is given."""
     ours[0] += 1
     mine[0], mine[1], mine[2], mine[3], mine[4] = now_ns, bid, bid_size, ask, ask_size
@@ -97,20 +109,68 @@ def test_a_block_is_claimed_before_any_is_made() -> None:
         blocks.claim(1)
 
 
-def _named(ours: Any, _mine: Any, _now_ns: int, bid: int, _b: int, _ask: int, _a: int) -> bool:
+def _named(
+    ours: Any,
+    _mine: Any,
+    _now_ns: int,
+    bid: int,
+    _b: int,
+    _ask: int,
+    _a: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     return bool(ours.market == {"bid": bid}["bid"])
 
 
-def _fractions(ours: Any, _mine: Any, _now_ns: int, bid: int, _b: int, _ask: int, _a: int) -> bool:
+def _fractions(
+    ours: Any,
+    _mine: Any,
+    _now_ns: int,
+    bid: int,
+    _b: int,
+    _ask: int,
+    _a: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     ours[0] = bid / 2
     return True
 
 
-def _nothing(ours: Any, _mine: Any, _now_ns: int, bid: int, _b: int, _ask: int, _a: int) -> None:
+def _nothing(
+    ours: Any,
+    _mine: Any,
+    _now_ns: int,
+    bid: int,
+    _b: int,
+    _ask: int,
+    _a: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> None:
     ours[0] = bid
 
 
-def _half(_ours: Any, _mine: Any, _now_ns: int, bid: int, _b: int, ask: int, _a: int) -> float:
+def _half(
+    _ours: Any,
+    _mine: Any,
+    _now_ns: int,
+    bid: int,
+    _b: int,
+    ask: int,
+    _a: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> float:
     return bid / ask
 
 
@@ -133,11 +193,35 @@ def test_one_that_cannot_be_compiled_says_why(function: Any, why: str) -> None:
     assert "\n" not in glance.why
 
 
-def _divides(ours: Any, _mine: Any, _now_ns: int, _bid: int, bid_size: int, _ask: int, ask_size: int) -> bool:
+def _divides(
+    ours: Any,
+    _mine: Any,
+    _now_ns: int,
+    _bid: int,
+    bid_size: int,
+    _ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     return bool((ours[0] + ask_size) // bid_size > 1)
 
 
-def _beyond(ours: Any, _mine: Any, _now_ns: int, _bid: int, _b: int, _ask: int, _a: int) -> bool:
+def _beyond(
+    ours: Any,
+    _mine: Any,
+    _now_ns: int,
+    _bid: int,
+    _b: int,
+    _ask: int,
+    _a: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     return bool(ours[1] > 1)
 
 
@@ -159,5 +243,6 @@ def test_a_compiled_one_raises_as_the_plain_one_does(function: Any, error: type[
                 0,
                 -1,
                 0,
+                *(0,) * 4,
             )
     assert Window(MARKET, engine.store.state_at(at), engine.store.window(MARKET, 1)._sight).bid == 4_000

@@ -187,7 +187,19 @@ def test_trades_and_tickers_wake_those_who_hear_of_them(is_compiled: bool) -> No
         assert [woken(engine.memory.m, at, what, 0) for what in (TRADE, TICKER)] == expected
 
 
-def _rises(ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int) -> bool:
+def _rises(
+    ours: Any,
+    mine: Any,
+    now_ns: int,
+    bid: int,
+    bid_size: int,
+    ask: int,
+    ask_size: int,
+    _what: int,
+    _price: int,
+    _count: int,
+    _taker: int,
+) -> bool:
     ours[0] += 1
     ours[1] = now_ns + bid_size + ask + ask_size
     is_higher = bid > mine[0]
