@@ -101,5 +101,5 @@ def busy(rounds: int = 100, *, step_ms: int = 10, start_ns: int = START_NS) -> S
         price = f"0.{4100 + 100 * (turn // 4 % 5)}"
         script.delta(MARKETS[turn % 2], "yes", price, "-1.00" if turn % 4 > 1 else "1.00")
         if turn % 9 == 0:
-            script.trade(MARKETS[0], "0.4100", "1.00")
+            script.trade(MARKETS[0], f"0.4{turn % 7}00", f"{1 + turn % 5}.00")
     return script
