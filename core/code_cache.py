@@ -153,7 +153,11 @@ class CodeCache:
 @cache
 def places_for(source: str) -> tuple[Path, ...]:
     """Where the code of a source file may be kept by this process."""
-    return places(Path(source), os.environ, Path(tempfile.gettempdir()))
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:  # no directory takes a file
+        temporary = os.devnull
+    return places(Path(source), os.environ, Path(temporary))
 
 
 def places(source: Path, environment: Mapping[str, str], temporary: Path) -> tuple[Path, ...]:

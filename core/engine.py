@@ -234,13 +234,6 @@ class Engine:
             self.next_seq += rows
             self.timeline.now_ns = self.memory.plain[H_NOW]
 
-    def change_of(self, message: Any) -> Change:
-        """What a message changed that the machine has stepped."""
-        state = self.store.states()[message.market]
-        if type(message) is Ticker:
-            return state.ticker_change
-        return state.trade_change if type(message) is Trade else state.book_change
-
     def _message(self, connection: int, message: Message | Malformed, now_ns: int) -> Step:
         kind = type(message)
         if kind in _COMMON and not message.unknown_fields:  # type: ignore[union-attr]  # not Malformed
@@ -320,6 +313,14 @@ class Engine:
         self._states = self.store.states()
         carried = decode_session(record.payload).base
         return gaps if carried is None else gaps + self.load_base(carried)
+
+
+def change_of(engine: Engine, message: Any) -> Change:
+    """What a message changed that the machine has stepped."""
+    state = engine.store.states()[message.market]
+    if type(message) is Ticker:
+        return state.ticker_change
+    return state.trade_change if type(message) is Trade else state.book_change
 
 
 def _step_delta(memory: Memory, state: MarketState, connection: int, message: Any, now_ns: int) -> Change | None:

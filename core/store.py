@@ -116,10 +116,6 @@ class MarketStateStore:
         state = self._markets.get(market)
         return lifecycle.Lifecycle() if state is None else state.lifecycle
 
-    def state_at(self, at: int) -> MarketState:
-        """The market that lies there."""
-        return self._places[at]
-
     def states(self) -> Mapping[str, MarketState]:
         """The markets as they lie, for `core.engine` and what steps with it."""
         return self._markets
@@ -248,6 +244,11 @@ class MarketStateStore:
             state = self._markets[market] = MarketState(market, self._pool, self._ids)
             self._places[state.at] = state
         return state
+
+
+def state_at(store: MarketStateStore, at: int) -> MarketState:
+    """The market that lies there."""
+    return store._places[at]
 
 
 def trusted_owner(store: MarketStateStore, market: str) -> tuple[int, int] | None:

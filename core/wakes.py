@@ -13,6 +13,7 @@ from core.engine import Engine
 from core.glance import Glance
 from core.runs import BOOK_WOKE, TICKER_WOKE, TOP_WOKE, TRADE_WOKE, WHYS
 from core.seats import Seat, Seats
+from core.store import state_at
 from core.strategy import TOP
 from core.window import Window
 
@@ -103,7 +104,7 @@ class Wakes:
 
     def tell(self, why: int, at: int, message: Any) -> None:
         """Tell of a record that the machine stepped. why, at: as it says; message: of a trade."""
-        state = self._engine.store.state_at(at)
+        state = state_at(self._engine.store, at)
         window, name = self.window(state.market), _HOOKS[why]
         arguments = (window, message) if why == TRADE_WOKE else (window,)
         for seat in self._told_of(state.market, why):
@@ -161,7 +162,7 @@ class Wakes:
         found = self._calls.get(key)
         if found is None:
             at, why = divmod(key, WHYS)
-            state = self._engine.store.state_at(at)
+            state = state_at(self._engine.store, at)
             window = self._windows.get(state.market)
             if window is None or window.state is not state:
                 window = self._windows[state.market] = Window(state.market, state, self._ahead)

@@ -11,12 +11,14 @@ import numpy as np
 from capture.tape.ahead import Ahead
 from capture.tape.buffers import flat
 from capture.tape.reader import Tape
-from capture.tape.schema import SCHEMA, Blobs, columns_of
+from capture.tape.schema import SCHEMA, Blobs
+from capture.tape.typed import columns_of
 from core.cells import H_STOP, NEVER
-from core.columns import Columns, Messages
+from core.columns import Columns
 from core.engine import Engine, Step
 from core.messages import Malformed, Message
 from core.records import Kind, Record
+from core.remade import Messages
 from core.rows import Rows
 from core.runs import END
 

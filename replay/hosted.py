@@ -19,7 +19,7 @@ from core.actions import GO, RunTerms, StrategySpec, Tick
 from core.ahead import MOST_ROWS
 from core.cells import H_DUE, H_NOW, H_STOP, NEVER
 from core.decider import Reaction
-from core.engine import Step
+from core.engine import Step, change_of
 from core.host import Host
 from core.records import Control, Kind, Record, decode_session, encode_payload
 from core.runs import DUE, END, TRADE_WOKE, UNDONE
@@ -164,7 +164,7 @@ class Hosted:
                 reaction = host.woken(player.position - 1, now_ns, why, message)
             else:
                 record, message = player.last()
-                step = Step(now_ns, message, player.engine.change_of(message), ())
+                step = Step(now_ns, message, change_of(player.engine, message), ())
                 reaction = react(host if self._terms is None else self, record, step)
             if reaction.decisions or reaction.faults:
                 break

@@ -21,6 +21,7 @@ from core.engine import Step
 from core.gaps import Gap
 from core.records import Kind, Record
 from core.runs import DELTA, O_CONNECTION, O_MARKET, O_NOW
+from core.store import state_at
 from replay.player import CHECKPOINT_RECORDS, Player
 from replay.progress import Progress, silent
 from replay.tally import ConnectionRow, Silence, Tally
@@ -198,11 +199,11 @@ class _Fold:
         cells, stride, first, _ = rows
         frames = first + np.flatnonzero(cells[first:stopped] >= DELTA)
         places = np.unique(cells[cells[O_MARKET * stride + frames]])
-        state_at = self.player.engine.store.state_at
+        store = self.player.engine.store
         self.tally.take_frames(
             cells[O_NOW * stride + frames],
             cells[O_CONNECTION * stride + frames],
-            [state_at(at).market for at in places.tolist()],
+            [state_at(store, at).market for at in places.tolist()],
             self.player.now_ns,
         )
         self.folded += stopped - first

@@ -1,7 +1,7 @@
 """Strategies that look and act in random places, and both ways of playing a tape with them.
 
 `Hosted.play` goes record by record; `Hosted.run` has the machine ahead of strategies wherever it can. A seer writes
-down all it saw, so that the two can be held against each other. Its dice are its own: the same calls, the same deeds.
+down all it saw, to hold the two against each other. Its dice are its own: the same calls, the same deeds.
 """
 
 import random
@@ -33,9 +33,9 @@ from replay.player import Player
 needs_numba = pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not installed, nothing is compiled")
 
 DEEDS: Final = (
-    "depth", "size", "trades", "freeze", "other", "account", "flaw", "kept", "place", "amend", "cancel", "wake",
-    "say", "select", "choose", "past", "fail",
-)  # fmt: skip
+    *("depth", "size", "trades", "freeze", "other", "account", "flaw", "kept", "place", "amend", "cancel", "wake"),
+    *("say", "select", "choose", "past", "fail"),
+)
 
 
 class SeerParams(Params, frozen=True):
@@ -127,18 +127,9 @@ class ChoosyEveryone(Choosy, Everyone):
 
 
 def _spread(
-    ours: Any,
-    mine: Any,
-    now_ns: int,
-    bid: int,
-    bid_size: int,
-    ask: int,
-    ask_size: int,
-    what: int,
-    price: int,
-    count: int,
-    taker: int,
-) -> bool:
+    ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int,
+    what: int, price: int, count: int, taker: int,
+) -> bool:  # fmt: skip
     """Every third time that a bid moved, or a wide spread; some trades and tickers; counts."""
     ours[0] += 1
     if what:
@@ -166,21 +157,11 @@ class GlancingEveryone(Glancing):
 
 
 def _told(
-    ours: Any,
-    mine: Any,
-    now_ns: int,
-    bid: int,
-    bid_size: int,
-    ask: int,
-    ask_size: int,
-    _what: int,
-    _price: int,
-    _count: int,
-    _taker: int,
-) -> bool:
+    ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int,
+    _what: int, _price: int, _count: int, _taker: int,
+) -> bool:  # fmt: skip
     """The same, of a sort that is not compiled."""
-    told = {"best": (bid, bid_size, ask, ask_size, _what, _price, _count, _taker), "why": ()}
-    return _spread(ours, mine, now_ns, *told["best"])
+    return _spread(ours, mine, now_ns, *{"": (bid, bid_size, ask, ask_size, _what, _price, _count, _taker)}[""])
 
 
 class Uncompiled(Trader):
@@ -191,18 +172,9 @@ class Uncompiled(Trader):
 
 
 def _divides(
-    ours: Any,
-    mine: Any,
-    now_ns: int,
-    bid: int,
-    bid_size: int,
-    ask: int,
-    ask_size: int,
-    _what: int,
-    _price: int,
-    _count: int,
-    _taker: int,
-) -> bool:
+    ours: Any, mine: Any, now_ns: int, bid: int, bid_size: int, ask: int, ask_size: int,
+    _what: int, _price: int, _count: int, _taker: int,
+) -> bool:  # fmt: skip
     """Raises where nobody bids."""
     ours[0] += 1
     mine[0] += (now_ns + bid + ask + ask_size) % 7

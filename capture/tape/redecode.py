@@ -12,6 +12,7 @@ import numpy.typing as npt
 from capture.tape import schema
 from capture.tape.buffers import flat
 from capture.tape.segment import SegmentFile
+from capture.tape.typed import columns_of
 from core.columns import ColumnBuilder, Columns, Lists, text_list
 from core.messages import decode
 from core.records import Kind
@@ -28,7 +29,7 @@ def differences(file: SegmentFile) -> Iterator[tuple[int, str]]:
         hasher.update(table, payloads)
         fresh = decoded(table.column("kind").to_pylist(), payloads.split())
         seqs = flat(table.column("seq"))
-        for name, rows in _differing(schema.columns_of(table), fresh):
+        for name, rows in _differing(columns_of(table), fresh):
             if len(rows):
                 yield int(seqs[rows[0]]), name
     if hasher.hexdigest() != file.facts.raw_sha256:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from capture.tape.buffers import flat, present
+from capture.tape.typed import columns_of, whole
 from core.batch import decode_columns, render
-from core.columns import INT_COLUMNS, LIST_COLUMNS, NULL, TEXT_COLUMNS, TYPED, Columns, Lists, Numbers, Strings, Texts
+from core.columns import NULL, TYPED, Columns, Lists
 from core.packed import Bytes, Ints, Packed
 from core.records import Record
 from core.shapes import ShapeBook
@@ -191,7 +192,7 @@ class RawHasher:
     def update(self, table: Any, payloads: Packed) -> None:
         """Take in the next rows: a table with at least the raw columns, and their whole payloads."""
         parts: list[Any] = [flat(table.column(name)) for name in NUMBERS]
-        sources = Blobs.of_arrow(_whole(table.column("source")))
+        sources = Blobs.of_arrow(whole(table.column("source")))
         parts += [np.diff(payloads.ends, prepend=0), payloads.data, sources.lengths(), sources.data]
         for digest, part in zip(self._hashes, parts, strict=True):
             digest.update(np.ascontiguousarray(part).data)
@@ -292,107 +293,12 @@ def as_in_schema(table: Any, names: Sequence[str]) -> Any:
     return pa.Table.from_arrays(same, schema=pa.schema(fields))
 
 
-def columns_of(table: Any) -> Columns:
-    """The typed columns of a table read from a segment; a column that was not read is null throughout.
-
-    Numbers and texts are made when they are asked for.
-    """
-    rows = table.num_rows
-    names = set(table.column_names)
-    return Columns(
-        rows=rows,
-        shape=flat(table.column("shape")) if "shape" in names else np.zeros(rows, np.int16),
-        complete=_flags(table, "complete"),
-        ints=_Numbers(table),
-        texts=_Strings(table),
-        lists={name: _lists(table, name) for name in LIST_COLUMNS},
-    )
-
-
-class _Numbers(Numbers):
-    """The integer columns of a table."""
-
-    def __init__(self, table: Any) -> None:
-        super().__init__()
-        self._table = table
-
-    def __missing__(self, name: str) -> Ints:
-        found = self[name] = _ints(self._table, name)
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in INT_COLUMNS
-
-    def items(self) -> Any:
-        """All of them."""
-        return {name: self[name] for name in INT_COLUMNS}.items()
-
-    def some(self, name: str, rows: Ints) -> Ints:
-        """See Numbers."""
-        column = self._column(name)
-        if column is None:
-            return np.full(len(rows), NULL, np.int64)
-        found: Ints = flat(column)[rows].astype(np.int64)
-        if column.null_count:
-            found[~present(column)[rows]] = NULL
-        return found
-
-    def known(self, name: str) -> Any:
-        """See Numbers."""
-        column = self._column(name)
-        if column is None:
-            return 0
-        found = flat(column)
-        return np.where(present(column), found, 0) if column.null_count else found
-
-    def raw(self, name: str) -> Any:
-        """See Numbers."""
-        column = self._column(name)
-        return 0 if column is None else flat(column)
-
-    def _column(self, name: str) -> Any:
-        """The Arrow array, None where it is null throughout."""
-        column = self._table.column(name) if name in self._table.column_names else None
-        return None if column is None or column.null_count == self._table.num_rows else _whole(column)
-
-
-class _Strings(Strings):
-    """The text columns of a table."""
-
-    def __init__(self, table: Any) -> None:
-        super().__init__()
-        self._table = table
-
-    def __missing__(self, name: str) -> Texts:
-        found = self[name] = _texts(self._table, name)
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in TEXT_COLUMNS
-
-    def items(self) -> Any:
-        """All of them."""
-        return {name: self[name] for name in TEXT_COLUMNS}.items()
-
-    def letters(self, name: str, rows: Ints, length: int) -> tuple[Any, Any]:
-        """See Strings."""
-        column = self._table.column(name) if name in self._table.column_names else None
-        if column is None or not pa.types.is_string(column.type) or not len(rows):
-            return super().letters(name, rows, length)
-        _, bounds, data = _whole(column).buffers()
-        offsets = np.frombuffer(bounds, np.int32, len(column) + 1, _whole(column).offset * 4)
-        starts, ends = offsets[rows], offsets[rows + 1]
-        fits = ends - starts == length
-        letters = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-        return fits, letters[starts[fits][:, None] + np.arange(length, dtype=np.int32)]
-
-
 def payloads(table: Any, shapes: ShapeBook) -> Blobs:
     """The payload of every row: as stored, or rebuilt by its shape; the table holds `rebuild_columns(shapes)`.
 
     Raises ValueError when a row names a shape that the segment does not hold.
     """
-    stored = Blobs.of_arrow(_whole(table.column("payload")))
+    stored = Blobs.of_arrow(whole(table.column("payload")))
     shape = flat(table.column("shape"))
     if not shape.any():
         return Blobs(stored.data, stored.ends)
@@ -422,48 +328,3 @@ def _interleave(data: Any, ends: Ints, stored: Blobs, kept: Sequence[int]) -> np
         done = until
     pieces.append(rebuilt[done:])
     return np.frombuffer(b"".join(pieces), np.uint8)
-
-
-def _whole(column: Any) -> Any:
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _flags(table: Any, name: str) -> npt.NDArray[np.bool_]:
-    if name not in table.column_names:
-        return np.zeros(table.num_rows, np.bool_)
-    return flat(table.column(name))
-
-
-def _ints(table: Any, name: str) -> Ints:
-    column = table.column(name) if name in table.column_names else None
-    if column is None or column.null_count == table.num_rows:
-        return np.full(table.num_rows, NULL, np.int64)
-    array = _whole(column)
-    found: Ints = flat(array).astype(np.int64, copy=array.null_count > 0)
-    if array.null_count:
-        found[~present(array)] = NULL
-    return found
-
-
-def _texts(table: Any, name: str) -> Texts:
-    column = table.column(name) if name in table.column_names else None
-    if column is None or column.null_count == table.num_rows:
-        return Texts(np.full(table.num_rows, -1, np.int32), [])
-    array = _whole(column)
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
-    codes = flat(array.indices).copy()
-    if array.null_count:
-        codes[~present(array.indices)] = -1
-    return Texts(codes, array.dictionary.to_pylist())
-
-
-def _lists(table: Any, name: str) -> Lists:
-    rows = table.num_rows
-    column = table.column(name) if name in table.column_names else None
-    if column is None or column.null_count == rows:
-        return Lists(np.zeros(rows + 1, np.int32), np.empty(0, np.int64), np.zeros(rows, np.bool_))
-    array = _whole(column)
-    return Lists(flat(array.offsets), flat(array.values).astype(np.int64, copy=False), present(array))

@@ -22,11 +22,12 @@ from capture.tape.recorder import WriterOptions
 from capture.tape.remake import remake_manifest
 from capture.tape.scan import scan_segment
 from capture.tape.sealer import seal_hot_segment
+from capture.tape.typed import columns_of
 from capture.tape.verify import verify
 from capture.tape.writer import TapeWriter
-from core.columns import messages
 from core.messages import decode
 from core.records import Kind, Record, Session
+from core.remade import messages
 
 RECORDS = session_records(400)
 MIXED = pytest.mark.parametrize("sealed", [0, 200, 400])
@@ -68,7 +69,7 @@ def test_tables_hold_the_same_records_and_their_columns(tmp_path: Path, sealed: 
     tables = list(opened.tables(payloads=True))
     assert [cell for table in tables for cell in table.column("payload").to_pylist()] == only_payloads(RECORDS)
     assert all(table.schema == schema.SCHEMA for table in tables)
-    found = [message for table in tables for message in messages(schema.columns_of(table))]
+    found = [message for table in tables for message in messages(columns_of(table))]
     assert len(found) == 400
     for record, message in zip(RECORDS, found, strict=True):
         assert message is None or message == decode(record.payload)

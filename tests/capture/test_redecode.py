@@ -8,6 +8,7 @@ from sample_records import only_payloads, record_of, sample_records
 
 from capture.tape import redecode, schema, segment
 from capture.tape.schema import RawBatch
+from capture.tape.typed import columns_of
 from core.columns import text_list
 from core.shapes import ShapeBook
 
@@ -24,7 +25,7 @@ def test_what_was_sealed_decodes_to_its_own_columns(tmp_path: Path) -> None:
 def test_columns_by_messages_alone_equal_those_by_shapes() -> None:
     batch = RawBatch.of(sample_records(300))
     table, _ = schema.encode(batch, ShapeBook())
-    by_shapes, by_messages = schema.columns_of(table), redecode.decoded(list(batch.kind), list(batch.payloads))
+    by_shapes, by_messages = columns_of(table), redecode.decoded(list(batch.kind), list(batch.payloads))
     assert not by_messages.shape.any()
     assert by_shapes.shape.any()
     assert all((by_shapes.ints[name] == by_messages.ints[name]).all() for name in by_shapes.ints)

@@ -5,8 +5,7 @@ from sample_records import only_payloads, record_of, sample_records
 
 from capture.tape import schema
 from capture.tape.schema import SCHEMA, Blobs, RawBatch, RawHasher
-from core.batch import decode_columns
-from core.columns import INT_COLUMNS, NULL, TYPED, text_list
+from core.columns import TYPED
 from core.packed import Packed
 from core.shapes import ShapeBook
 
@@ -86,34 +85,6 @@ def test_a_shape_that_the_segment_does_not_hold_is_refused() -> None:
         schema.payloads(table, ShapeBook())
 
 
-def test_typed_columns_survive_arrow() -> None:
-    batch = batch_of(300)
-    shapes = ShapeBook()
-    table, _ = schema.encode(batch, shapes)
-    kinds = np.asarray(batch.kind).tolist()
-    direct, read = decode_columns(kinds, batch.payloads, ShapeBook(shapes.texts)), schema.columns_of(table)
-    assert (read.shape == direct.shape).all()
-    assert (read.complete == direct.complete).all()
-    assert all((read.ints[name] == direct.ints[name]).all() for name in INT_COLUMNS)
-    assert all(text_list(read.texts[name]) == text_list(direct.texts[name]) for name in read.texts)
-    for name, lists in read.lists.items():
-        wanted = direct.lists[name]
-        assert (lists.offsets == wanted.offsets).all()
-        assert (lists.values == wanted.values).all()
-        assert (lists.present == wanted.present).all()
-    assert direct.lists["yes_price"].present.any()
-
-
-def test_a_column_that_was_not_read_is_null_throughout() -> None:
-    table, _ = schema.encode(batch_of(40), ShapeBook())
-    read = schema.columns_of(table.select(["seq", "price"]))
-    assert (read.ints["size"] == NULL).all()
-    assert not read.complete.any()
-    assert not read.lists["yes_size"].present.any()
-    assert set(text_list(read.texts["market"])) == {""}
-    assert (read.ints["price"] != NULL).any()
-
-
 def test_the_raw_digest_does_not_depend_on_how_rows_are_grouped() -> None:
     batch = batch_of(50)
     whole = schema.raw_sha256(batch)
@@ -157,18 +128,3 @@ def test_blobs_survive_arrow_whole_and_in_slices(values: list[bytes | None]) -> 
 def test_integers_out_of_a_columns_range_are_refused_rather_than_altered() -> None:
     with pytest.raises(pa.ArrowInvalid):
         schema._int_array(np.array([1 << 40], np.int64), pa.int32())
-
-
-def test_columns_of_any_slice_of_a_table_are_the_rows_of_the_whole() -> None:
-    """What is null is found by its bit, and a slice begins in the middle of a byte."""
-    table, _ = schema.encode(batch_of(60), ShapeBook())
-    whole = schema.columns_of(table)
-    for start, rows in ((0, 60), (1, 59), (7, 30), (8, 8), (13, 1), (60, 0)):
-        part = schema.columns_of(table.slice(start, rows))
-        assert part.complete.tolist() == whole.complete[start : start + rows].tolist()
-        for name, column in whole.ints.items():
-            assert part.ints[name].tolist() == column[start : start + rows].tolist(), name
-        for name, texts in whole.texts.items():
-            assert part.texts[name].codes.tolist() == texts.codes[start : start + rows].tolist(), name
-        for name, lists in whole.lists.items():
-            assert part.lists[name].present.tolist() == lists.present[start : start + rows].tolist(), name

@@ -68,7 +68,7 @@ for records in tapes:
     for record in records:
         engine.step(record)
     for state in engine.store.states().values():
-        engine.memory.machine.top_moved(engine.memory.m, state.at)
+        engine.memory.machine.top_moved(engine.memory.m, state.at, 0)
 end([before, compiled()])
 """
     tapes = sorted(str(path.parent) for path in FIXTURES.glob("*/tape/tape.json"))
@@ -79,19 +79,16 @@ end([before, compiled()])
 
 
 @needs_numba
-def test_it_says_so_where_compiling_takes_long() -> None:
+def test_it_says_so_where_it_has_to_compile_and_not_where_that_was_kept(tmp_path: Path) -> None:
     code = """
-from threading import Event
-told, honest = Event(), warming._step_each
-def slow():
-    assert told.wait(60)  # it is told while it goes on
-    honest()
-warming._step_each = slow
-warming.warm(lambda text: (said.append(text), told.set()))
+import os
+os.environ["NUMBA_CACHE_DIR"] = sys.argv[1]
+warming.warm(said.append)
 end([said, warming.COMPILING])
 """
-    said, compiling = answer_of(code)
+    said, compiling = answer_of(code, str(tmp_path))
     assert said == [compiling]
+    assert answer_of(code, str(tmp_path))[0] == []
 
 
 @needs_numba

@@ -13,11 +13,12 @@ from recordings import frames_of
 from tapes import TAPES, needs_tapes
 
 from core.batch import decode_columns, render
-from core.columns import Columns, messages, text_list
+from core.columns import Columns, text_list
 from core.compiled import INSTALLED
 from core.messages import decode
 from core.money import format_size
 from core.records import Kind
+from core.remade import messages
 from core.shapes import ShapeBook
 
 ROOT = Path(__file__).resolve().parents[2]

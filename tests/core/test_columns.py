@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.columns import DECODER_VERSION, NULL, TYPED, ColumnBuilder, messages, text_list
+from core.columns import DECODER_VERSION, NULL, TYPED, ColumnBuilder, text_list
 from core.messages.types import (
     BookDelta,
     BookSnapshot,
@@ -17,6 +17,7 @@ from core.messages.types import (
     Trade,
     Unknown,
 )
+from core.remade import messages
 
 WHOLE: list[Message] = [
     BookDelta(sid=1, seq=2, market="M", side=Side.NO, price=10_000, delta=-250, exchange_ns=1_786_401_938_602_314_000),

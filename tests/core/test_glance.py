@@ -10,6 +10,7 @@ from core.cells import M_GLANCE, Memory
 from core.compiled import INSTALLED
 from core.engine import Engine
 from core.glance import MAX_NUMBERS, Blocks, Glance
+from core.store import state_at
 from core.window import Window
 
 
@@ -245,4 +246,4 @@ def test_a_compiled_one_raises_as_the_plain_one_does(function: Any, error: type[
                 0,
                 *(0,) * 4,
             )
-    assert Window(MARKET, engine.store.state_at(at), engine.store.window(MARKET, 1)._sight).bid == 4_000
+    assert Window(MARKET, state_at(engine.store, at), engine.store.window(MARKET, 1)._sight).bid == 4_000

@@ -40,11 +40,12 @@ from core.cells import (
     WAKE_TOP,
     WAKE_TRADE,
 )
-from core.columns import ColumnBuilder, Columns, Messages
+from core.columns import ColumnBuilder, Columns
 from core.engine import MAX_NAMES, OTHER, Engine, Step
 from core.messages import ErrorReply, Unknown, decode
 from core.money import MAX_SIZE
 from core.records import Coverage, Kind, Record
+from core.remade import Messages
 from core.rows import Rows
 from core.runs import BOOK_WOKE, DUE, END, TICKER_WOKE, TOP_WOKE, TRADE_WOKE, UNDONE
 from core.state import digest, dump, load

@@ -29,7 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tapes import but_the_longest, needs_tapes
 
-from core.columns import ColumnBuilder, messages
+from core.columns import ColumnBuilder
 from core.engine import Engine
 from core.messages import (
     ErrorReply,
@@ -44,6 +44,7 @@ from core.messages import (
     UserOrder,
 )
 from core.records import Coverage, Kind, Record, StoredGap
+from core.remade import messages
 from core.state import STATE_VERSION, DecisionDigest, StateError, decision_digest, digest, dump, load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -320,8 +320,7 @@ def test_lifecycle_orders_fills_and_positions_are_kept() -> None:
 )
 def test_what_concerns_no_market_changes_nothing(message: Message) -> None:
     store = MarketStateStore()
-    assert store.apply(message, 5) is None
-    assert store.markets() == ()
+    assert (store.apply(message, 5), store.markets()) == (None, ())
 
 
 def test_markets_are_listed_in_order_until_a_reset_forgets_everything() -> None:

@@ -14,7 +14,7 @@ from sample_tapes import make_tape
 
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
-from capture.tape.schema import columns_of
+from capture.tape.typed import columns_of
 from core.actions import StrategySpec
 from core.columns import Columns, Numbers
 from core.window import Window

@@ -8,7 +8,7 @@ import pytest
 from lived import lived
 from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 
-from capture.tape.schema import columns_of
+from capture.tape.typed import columns_of
 from core.columns import Columns, Numbers
 from core.errors import ConfigError
 from core.records import Kind, Record, encode_payload
