@@ -49,8 +49,11 @@ def parity(
     compares each decision with the recorded one, up to the last PROGRESS of each session. Exit 1: they part; the answer
     is the first place where, with its record, both decisions and the market as the replay saw it.
     """
+    from capture.tape.thrift import give_back
     from replay import open_tape, verdicts
     from replay.twofold import prove
+
+    give_back()
 
     with progress_bar("replaying") as progress:
         found = prove(open_tape(tape), path.value, progress)
@@ -74,8 +77,11 @@ def causality(
     garbage): what was decided up to there must stay as it was. Exit 1: something changed, or a strategy looked
     elsewhere than at what it was given. Without `--strategy` the strategies of the tape's own sessions are run.
     """
+    from capture.tape.thrift import give_back
     from replay import open_tape, verdicts
     from replay.causality import examine
+
+    give_back()
     from replay.hosted import AROUND
 
     specs = _specified(strategy, settings or [])

@@ -69,6 +69,11 @@ class Wakes:
         glance = seats[0].glance if len(seats) == 1 else None
         return glance if glance is not None and glance.compiled is not None else None
 
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """What the glance of a strategy keeps, markets apart; none without a glance."""
+        found = [seat.glance.numbers() for seat in self._seats.seats if seat.name == name and seat.glance is not None]
+        return found[0] if found else ()
+
     @property
     def slow_glances(self) -> tuple[str, ...]:
         """Which strategies' glances run from Python though the machine is compiled, and why."""

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from capture.tape.thrift import give_back
 from core.errors import TapedeckError
 from replay import open_tape
 from replay.progress import Progress, silent
@@ -76,7 +77,11 @@ def cores() -> int:
 
 
 def play(tape: Path, terms: Terms, progress: Progress = silent) -> Run | Comparison:
-    """Replay one tape in this process; progress in records. Raises TapeError, ConfigError."""
+    """Replay one tape in this process, which from now on keeps no large block that is free; progress in records.
+
+    Raises TapeError, ConfigError.
+    """
+    give_back()
     opened = open_tape(tape)
     if terms.path == BOTH:
         return compare(opened, terms.span, progress, strategies=terms.strategies)
