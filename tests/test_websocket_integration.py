@@ -317,6 +317,7 @@ def heard(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     with recording(tmp_path_factory.mktemp("place"), place, [market.ticker for market in busiest]) as found:
         until(lambda: found.deck.status().healthy, "health")
         until(lambda: {*place.surely} <= {type_of(message) for _, message in messages_of(found)}, "its frames")
+        until(lambda: any(b"_dollars" in record.payload for record in found.records(Kind.FRAME)), "a price")
         yield found
 
 
