@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.job import BARE, EVERY, TIGHT, TOP, Clock, Seen, report
+from capture.tape.buffers import flat
 from capture.tape.reader import Tape
 from capture.tape.thrift import give_back
 from core import strategy as port
 from core.actions import StrategySpec
+from core.cells import NEVER
 from core.context import Context
 from core.messages.types import Trade
+from core.records import Kind
 from core.strategy import Strategy
 from core.window import Window
 from replay import Player
@@ -165,10 +168,17 @@ def compiled(tape: Path, strategy: str, until_seq: int | None = None) -> Seen:
     kind = COMPILED[strategy]
     spec = StrategySpec(strategy, f"{kind.__module__}:{kind.__name__}")
     host = Hosted(Tape.open(tape), "columns", (spec,), load=lambda _: kind(kind.Params()))
-    for _, _, reaction in host.run(until_seq):
-        assert not reaction.faults, reaction.faults
-    assert host.host.wakes.slow_glances == ()
-    return Seen(*host.host.wakes.numbers(strategy))
+    opened, last = host.player.tape, NEVER if until_seq is None else until_seq
+    tables = opened.tables(("seq", "kind"))
+    begun = [flat(table.column("seq"))[flat(table.column("kind")) == Kind.SESSION].tolist() for table in tables]
+    ends = [seq - 1 for part in begun for seq in part if 0 < seq <= last]
+    seen = [0] * len(Seen.__slots__)
+    for end in (*ends, last):  # what a glance keeps is of one session
+        for _, _, reaction in host.run(end):
+            assert not reaction.faults, reaction.faults
+        assert host.host.wakes.slow_glances == ()
+        seen = [one + more for one, more in zip(seen, host.host.wakes.numbers(strategy), strict=True)]
+    return Seen(*seen)
 
 
 def player(mode: str, place: Path, strategy: str) -> Callable[[int | None], Seen]:
