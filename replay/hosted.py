@@ -45,6 +45,10 @@ AROUND: Final[dict[str, Any]] = {"run": guarded, "raises": (Impure,), "load": gu
 LEAST_AHEAD: Final = 512
 """Rows: to keep the memory and to come back costs more than stopping at every wake among fewer."""
 
+CELLS_A_ROW: Final = 256
+"""Cells of the memory that are kept in the time that a stop at a row costs, about: the more markets a memory holds, the
+more rows it takes until running ahead has paid."""
+
 SINGLES: Final = 256
 """Wakes, one after another, before the machine runs ahead again of strategies that were in its way."""
 
@@ -139,12 +143,18 @@ class Hosted:
         why = plain[H_STOP]
         if host.is_disturbed:
             self._pace = 2 * (stopped - first)
-            self._pace = self._pace if self._pace >= LEAST_AHEAD else 0
+            self._pace = self._pace if self._pace >= self._least else 0
             return END, stopped, reaction
         if why == DUE and stopped < last:
             return self._singly((cells, stride, stopped, last), 1)
-        self._pace = min(2 * self._pace, MOST_ROWS)
+        is_short = why == UNDONE and stopped - first < player.engine.memory.end // CELLS_A_ROW
+        self._pace = 0 if is_short else min(2 * self._pace, MOST_ROWS)
         return why, stopped, reaction
+
+    @property
+    def _least(self) -> int:
+        """Rows of a stretch that has paid."""
+        return max(LEAST_AHEAD, self.player.engine.memory.end // CELLS_A_ROW)
 
     def _singly(self, rows: tuple[Any, int, int, int], most: int) -> tuple[int, int, Reaction]:
         """`_sweep` with a stop at every record that wakes somebody, at most so often."""
@@ -169,7 +179,7 @@ class Hosted:
             if reaction.decisions or reaction.faults:
                 break
         else:
-            self._pace = LEAST_AHEAD
+            self._pace = self._least
         return why, first, reaction
 
     @property

@@ -18,6 +18,7 @@ from wild import MARKETS
 from capture.tape.reader import Tape
 from core.actions import BookSide, StrategySpec
 from core.ahead import Ahead
+from core.cells import NEVER
 from core.compiled import INSTALLED
 from core.context import Context
 from core.copies import machine
@@ -338,14 +339,19 @@ def ran(
     ends: tuple[int, ...] = (),
     least: int = 2,
     singles: int = 3,
+    cells: int = NEVER,
 ) -> Played:
-    """With the machine. stops, ends: seqs and instants (ns) at which it stops and goes on."""
+    """With the machine. stops, ends: seqs and instants (ns) at which it stops and goes on.
+
+    cells: as `CELLS_A_ROW`; by default no memory is too large to run ahead.
+    """
     assert INSTALLED, "nothing is compiled without numba"
     machine(is_compiled=True)
     cast = Cast()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hosted, "LEAST_AHEAD", least)
         patch.setattr(hosted, "SINGLES", singles)
+        patch.setattr(hosted, "CELLS_A_ROW", cells)
         played = Hosted(tape, "columns", strategies, load=cast.load)
         assert played.player.engine.memory.is_compiled
         found = [(seq, reaction) for stop in stops for seq, _, reaction in played.run(stop)]

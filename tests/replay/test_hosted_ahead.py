@@ -34,14 +34,18 @@ from seers import (
 from wild import MARKETS, busy, wild
 
 from core.actions import Cancel, Decision, Done, Outcome, StrategySpec
+from core.ahead import Ahead
+from core.cells import NEVER
 from core.context import Context
 from core.copies import machine
 from core.records import Kind, StoredGap, encode_payload
 from core.strategy import Strategy
 from core.window import Window
 from replay import open_tape
-from replay.hosted import Hosted
+from replay.hosted import CELLS_A_ROW, Hosted
+from replay.importer import import_recording
 from replay.parity import judge
+from replay.synthetic import Plan, write_recording
 
 pytestmark = needs_numba
 
@@ -91,7 +95,16 @@ def test_a_what_if_decides_and_sees_the_same_with_the_machine_ahead(seed: int) -
         tape = script.tape(Path(path) / "tape", segment_records=dice.choice((40, 1_000_000)))
         expected = play(tape, "bytes", casts)
         compare(expected, play(tape, "columns", casts))
-        compare(expected, ran(tape, casts, least=dice.choice((1, 2, 8, 512)), singles=dice.choice((1, 3, 20))))
+        compare(
+            expected,
+            ran(
+                tape,
+                casts,
+                least=dice.choice((1, 2, 8, 512)),
+                singles=dice.choice((1, 3, 20)),
+                cells=dice.choice((1, 64, NEVER)),
+            ),
+        )
 
 
 @given(SEEDS)
@@ -109,9 +122,27 @@ def test_what_a_run_left_on_tape_is_decided_again_wherever_it_stops(seed: int) -
         assert [encode_payload(decision) for _, decision in expected.decided] == recorded
         compare(expected, play(tape, "columns"))
         stops = tuple(sorted(dice.sample(range(len(live.records)), 4)))
-        compare(expected, ran(tape, stops=stops, least=dice.choice((1, 2, 8, 512)), singles=dice.choice((1, 3, 20))))
+        compare(
+            expected,
+            ran(
+                tape,
+                stops=stops,
+                least=dice.choice((1, 2, 8, 512)),
+                singles=dice.choice((1, 3, 20)),
+                cells=dice.choice((1, 64, NEVER)),
+            ),
+        )
         ends = tuple(sorted(record.at_ns + dice.randrange(2) for record in dice.sample(live.records, 4)))
-        compare(expected, ran(tape, ends=ends, least=dice.choice((1, 2, 8, 512)), singles=dice.choice((1, 3, 20))))
+        compare(
+            expected,
+            ran(
+                tape,
+                ends=ends,
+                least=dice.choice((1, 2, 8, 512)),
+                singles=dice.choice((1, 3, 20)),
+                cells=dice.choice((1, 64, NEVER)),
+            ),
+        )
 
 
 def by_dice(dice: random.Random) -> Callable[[Decision], Outcome | None]:
@@ -146,6 +177,27 @@ def test_whoever_only_looks_at_the_best_prices_is_never_in_the_way(place: Path) 
     compare(play(tape, "bytes", casts), found)
     assert len(found.seen[0]) > 300
     assert (counts["rewound"], counts["singly"]) == (0, 0), "timers alone are due"
+
+
+@pytest.mark.parametrize("markets", [4, 300])
+def test_what_is_kept_for_coming_back_stays_in_proportion_to_the_records(
+    markets: int, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each snapshot ends a stretch, and what is kept at its beginning grows with the markets."""
+    frames = 6_000
+    write_recording(place / "made.jsonl", Plan(frames=frames, markets=markets))
+    import_recording([place / "made.jsonl"], place / "tape")
+    kept = []
+    keep = Ahead._keep
+
+    def counting(self: Ahead) -> None:
+        kept.append(self._memory.end)
+        keep(self)
+
+    monkeypatch.setattr(Ahead, "_keep", counting)
+    ran(open_tape(place / "tape"), (spec("a", Trader, every=0),), least=512, singles=64, cells=CELLS_A_ROW)
+    assert kept
+    assert sum(kept) < 3 * CELLS_A_ROW * frames
 
 
 @pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed not in ("past", "choose", "fail")])
