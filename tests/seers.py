@@ -5,9 +5,7 @@ down all it saw, to hold the two against each other. Its dice are its own: the s
 """
 
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,19 +15,16 @@ from wild import MARKETS
 
 from capture.tape.reader import Tape
 from core.actions import BookSide, StrategySpec
-from core.ahead import Ahead
 from core.cells import NEVER
 from core.compiled import INSTALLED
 from core.context import Context
 from core.copies import machine
-from core.host import Host
 from core.messages.types import Trade
 from core.records import Fault
 from core.strategy import EVERY, Params, Strategy
 from core.window import Window
 from replay import hosted
 from replay.hosted import Hosted
-from replay.player import Player
 
 needs_numba = pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not installed, nothing is compiled")
 
@@ -377,30 +372,3 @@ def compare(one: Played, other: Played) -> None:
             assert a == b, f"call {place}"
         assert len(mine) == len(theirs)
     assert one == other
-
-
-@contextmanager
-def counted() -> Iterator[Counter[str]]:
-    """How often each way of playing was gone while this lasts: ahead, rewound, singly, due."""
-    counts: Counter[str] = Counter()
-    settle = Ahead.settle
-
-    def settled(self: Ahead) -> None:
-        counts["rewound"] += self.is_ahead
-        settle(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Ahead, "settle", settled)
-        for kind, method, name in (
-            (Ahead, "run", "ahead"), (Host, "woken", "singly"), (Player, "last", "due"),
-        ):  # fmt: skip
-            patch.setattr(kind, method, _counting(counts, name, getattr(kind, method)))
-        yield counts
-
-
-def _counting(counts: Counter[str], name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*arguments: Any, **named: Any) -> Any:
-        counts[name] += 1
-        return method(*arguments, **named)
-
-    return call

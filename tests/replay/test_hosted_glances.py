@@ -10,12 +10,12 @@ from seers import (
     Seer,
     Uncompiled,
     compare,
-    counted,
     needs_numba,
     play,
     ran,
     spec,
 )
+from ways_played import counted
 from wild import MARKETS, busy
 
 pytestmark = needs_numba

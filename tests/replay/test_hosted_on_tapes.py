@@ -13,13 +13,13 @@ from seers import (
     Seer,
     Trader,
     compare,
-    counted,
     needs_numba,
     play,
     ran,
     spec,
 )
 from tapes import but_the_longest, needs_tapes
+from ways_played import counted
 
 from capture.tape.reader import Tape
 
