@@ -1,0 +1,199 @@
+"""The own orders that rest at one market, who is ahead of them, and what fills them: the queue of a simulated venue.
+
+Knows one market's levels and trades as they come, and a queue model's name. Must not know an engine, a tape or a
+strategy. Units: ns, prices 1/10,000 dollar on the yes scale, counts 1/100 contract. A bid buys yes, an ask sells it; a
+trade whose taker was a bid took from asks.
+
+The others do what the tape says, whether we are there or not. An order comes to rest behind everybody at its price.
+Whoever is ahead goes by being traded with or by cancelling; a public trade and its change of the book are the same
+contracts and count once (`replay.venue.pairing`). How many of the cancelled were ahead is the model's to say
+(`replay.venue.queues`); that no more are ahead than the level holds is known, and holds for every model. A trade is
+shared out as the exchange would: our better prices first, then those ahead at its price, our orders there in their
+order, then the rest; so its fills are never larger than it.
+
+An offer that comes to rest at or beyond the price of our bid fills it, up to what came, in every model: the exchange
+would not let it rest there (PROTOCOL 9.1: a resting book is never crossed), and what rests is what was left after
+everybody of a better or equal price had been served.
+
+In a gap nothing is known: no change of the book fills anything, and who is ahead goes only by trades that are seen,
+but in a model that takes every trade anyway. The snapshot after it fills nothing either.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.actions import BookSide
+from replay.venue.pairing import Pairing, Part
+from replay.venue.queues import gone_ahead, queue_model
+from replay.venue.resting import Resting, RestingOrders
+
+
+class Why(StrEnum):
+    """What led to a fill: a trade at our price, one beyond it, or the other side's book coming to cross our price."""
+
+    TRADE = "trade"
+    THROUGH = "through"
+    CROSSED = "crossed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """So many contracts of an own order were filled, at the order's price."""
+
+    key: str
+    count: int
+    why: Why
+
+
+class Line:
+    """Own orders of one market. Told of everything in the order in which the tape has it; see the module.
+
+    Block trades do not touch the book (PROTOCOL 8.4): leave them out. `stamp_ns` is the exchange's own time of a change
+    or trade, where it is told (`exchange_ns` of the message).
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = queue_model(model)  # raises ConfigError
+        self._orders = RestingOrders()
+        self._pairing = Pairing()
+        self._number = 0
+        self._is_lost = False
+
+    def rest(self, key: str, side: BookSide, price: int, count: int, level: int) -> None:
+        """An order comes to rest. level: what others have at its price now, by the book."""
+        level = max(level, 0)
+        self._orders.add(Resting(key, side, price, count, level, self._next(), level))
+
+    def shrink(self, key: str, count: int) -> None:
+        """So much is left of an order from now on, less than before; it keeps its place. 0 = it is gone."""
+        order = self._orders.get(key)
+        assert 0 <= count <= order.count, f"order {key} of {order.count} shrinks to {count}"
+        order.count = count
+        self._orders.sweep()
+
+    def drop(self, key: str) -> None:
+        """An order is gone; nothing happens when it is not there (any more)."""
+        self._orders.drop(key)
+
+    def ahead(self, key: str) -> int:
+        """How many contracts of others are ahead of an order, by the model; those that may have been cancelled within
+        the last moments (`pairing.WINDOW_NS`) still count. Raises KeyError when it does not rest (any more)."""
+        return self._orders.get(key).ahead
+
+    def level(
+        self, at_ns: int, side: BookSide, price: int, before: int, after: int, *, stamp_ns: int = 0
+    ) -> list[Fill]:
+        """A level of others changed from one size to another."""
+        self._decide(self._pairing.decided(at_ns))
+        number = self._next()
+        if after < before:
+            part = Part(number, at_ns, side, price, before - after, stamp_ns, before, self._is_lost)
+            self._announced(side, price, self._pairing.gone(part))
+        if self._is_lost:
+            return []
+        for order in self._orders.at(side, price):
+            _limit(order, after, self._pairing)
+        return self._crossed(side, price, after - before) if after > before else []
+
+    def trade(self, at_ns: int, taker_side: BookSide, price: int, count: int, *, stamp_ns: int = 0) -> list[Fill]:
+        """A public trade."""
+        self._decide(self._pairing.decided(at_ns, stamp_ns))
+        number = self._next()
+        side = BookSide.ASK if taker_side is BookSide.BID else BookSide.BID
+        fills = []
+        left = count
+        # What had left the level before an order came has not met that order, though its trade is told only now.
+        for gone, part in self._pairing.traded(Part(number, at_ns, side, price, count, stamp_ns)):
+            fills += self._taken(side, price, part, gone)
+            left -= part
+        fills += self._taken(side, price, left, number)
+        return _joined(fills)
+
+    def replace(self, sizes: Callable[[BookSide, int], int]) -> list[Fill]:
+        """A snapshot came. sizes: what others have at a price of a side. Ends a gap; fills nothing."""
+        self._is_lost = False
+        for order in self._orders.all():
+            _limit(order, sizes(order.side, order.price), self._pairing)
+        return []
+
+    def lost(self) -> list[Fill]:
+        """A gap begins: until the next snapshot the book is not known. Fills nothing."""
+        self._is_lost = True
+        self._pairing.doubt()
+        if self._model.is_first:
+            for order in self._orders.all():
+                order.ahead = 0
+        return []
+
+    def flush(self, now_ns: int) -> list[Fill]:
+        """Time has passed: what waited long enough for its trade was cancelled. Fills nothing."""
+        self._decide(self._pairing.decided(now_ns))
+        return []
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _announced(self, side: BookSide, price: int, pairs: list[tuple[int, int]]) -> None:
+        """What left now had been traded before: orders that came in between were behind it, the others know."""
+        for traded, count in pairs:
+            for order in self._orders.at(side, price):
+                if order.number > traded:
+                    order.ahead = max(order.ahead - count, 0)
+
+    def _decide(self, cancelled: list[Part]) -> None:
+        """These contracts were cancelled."""
+        for part in cancelled:
+            if part.is_doubtful and not self._model.is_first:
+                continue
+            for order in self._orders.at(part.side, part.price):
+                if order.number < part.number:
+                    order.ahead -= gone_ahead(self._model, order.ahead, part.others, part.count)
+                    _limit(order, order.level, self._pairing)
+
+    def _taken(self, side: BookSide, price: int, count: int, number: int) -> list[Fill]:
+        """Somebody took so much at a price; orders that came before this number were there."""
+        fills: list[Fill] = []
+        left, served = count, 0  # served: of others, at the price
+        for order in self._orders.met(side, price):
+            if order.number > number:
+                continue
+            why = Why.THROUGH
+            if order.price == price:
+                why = Why.TRADE
+                more = 0 if self._model.is_first else min(max(order.ahead - served, 0), left)
+                served += more
+                left -= more
+                order.ahead = max(order.ahead - (count if self._model.is_first else served), 0)
+            given = order.give(left)
+            left -= given
+            fills.append(Fill(order.key, given, why))
+        self._orders.sweep()
+        return fills
+
+    def _crossed(self, side: BookSide, price: int, count: int) -> list[Fill]:
+        """So much more is offered at a price."""
+        fills: list[Fill] = []
+        other = BookSide.ASK if side is BookSide.BID else BookSide.BID
+        for order in self._orders.met(other, price):
+            given = order.give(count)
+            count -= given
+            fills.append(Fill(order.key, given, Why.CROSSED))
+        self._orders.sweep()
+        return _joined(fills)
+
+
+def _limit(order: Resting, level: int, pairing: Pairing) -> None:
+    """No more are ahead than the level holds, with those that left it and may have been traded."""
+    order.level = level
+    if order.ahead > level:
+        order.ahead = min(order.ahead, level + pairing.waiting(order.side, order.price, order.number))
+
+
+def _joined(fills: list[Fill]) -> list[Fill]:
+    """One fill for each order and reason, none of nothing."""
+    sums: dict[tuple[str, Why], int] = {}
+    for fill in fills:
+        sums[fill.key, fill.why] = sums.get((fill.key, fill.why), 0) + fill.count
+    return [Fill(key, count, why) for (key, why), count in sums.items() if count]
