@@ -1,0 +1,86 @@
+"""Spans in which a book was not to be trusted, and whether something fell into one; and how a walk finds them."""
+
+import pytest
+from sample_tapes import SECOND, START_NS
+from told_by_hand import MARKET, OTHER, quiet_tape
+
+from capture.tape.reader import Tape
+from core.compiled import INSTALLED
+from core.copies import machine
+from replay.backtest.trust import NO_SNAPSHOT, Distrusted, Trust
+from replay.backtest.walk import Walk
+
+PATHS = ("bytes", "columns")
+
+
+def test_a_gap_reaches_back_to_the_last_instant_that_was_vouched_for() -> None:
+    trust = Trust(["A"])
+    assert trust.told("A", 10, trusted=True)
+    assert trust.told("A", 50, trusted=False, since_ns=40, reason="reconnect")
+    assert not trust.told("A", 55, trusted=False, since_ns=1, reason="other")
+    assert trust.told("A", 60, trusted=True)
+    trust.finish(100)
+    assert list(trust.spans({"A": 5})) == [Distrusted("A", 5, 10, NO_SNAPSHOT), Distrusted("A", 40, 60, "reconnect")]
+    assert list(trust.spans({"A": 45})) == [Distrusted("A", 45, 60, "reconnect")]
+    assert [trust.was("A", at, at) for at in (9, 10, 39, 40, 59, 60, 100)] == [
+        False, True, True, False, False, True, True,
+    ]  # fmt: skip
+    assert trust.was("A", 10, 39)
+    assert not trust.was("A", 39, 61)
+    assert not trust.was("A", 30, 41)
+    assert trust.was("A", 60, 70)
+
+
+def test_what_was_vouched_for_after_an_earlier_span_stays_trusted() -> None:
+    trust = Trust(["A"])
+    trust.told("A", 10, trusted=True)
+    trust.told("A", 50, trusted=False, since_ns=3, reason="reconnect")
+    trust.finish(70)
+    assert [span.from_ns for span in trust.spans({"A": 0})] == [0, 10]
+
+
+def test_a_market_that_is_not_watched_is_not_trusted_and_has_no_span() -> None:
+    trust = Trust(["A"])
+    assert not trust.told("B", 5, trusted=True)
+    trust.finish(9)
+    assert not trust.was("B", 1, 2)
+    assert not trust.was("A", 1, 2)
+
+
+@pytest.fixture(scope="module")
+def gap(tmp_path_factory: pytest.TempPathFactory) -> Tape:
+    machine(is_compiled=INSTALLED)
+    return quiet_tape(tmp_path_factory.mktemp("walk") / "tape", seconds=30, gap_at_s=12)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_walk_stops_where_trust_changes_and_goes_on(gap: Tape, path: str) -> None:
+    walk = Walk(gap, path, [MARKET, OTHER])
+    assert walk.player.engine.memory.is_compiled == INSTALLED
+    stops = []
+    while not walk.to_ns(START_NS + 20 * SECOND):
+        stops.append(((walk.now_ns - START_NS) // SECOND, sorted(walk.changed)))
+        walk.changed.clear()
+    assert stops[:2] == [(0, [MARKET]), (0, [OTHER])]
+    assert [second for second, _ in stops[2:]] == [12, 17, 17]
+    assert stops[2][1] == [MARKET, OTHER]
+    assert walk.now_ns == START_NS + 20 * SECOND
+    assert walk.window(MARKET).is_trusted
+    walk.trust.finish(walk.now_ns)
+    since = dict.fromkeys(walk.trust.markets, START_NS)
+    spans = [
+        ((s.from_ns - START_NS) // SECOND, (s.until_ns - START_NS) // SECOND, s.reason) for s in walk.trust.spans(since)
+    ]
+    assert spans == [(11, 17, "sequence")] * 2
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_walk_goes_to_a_record_and_no_further_than_its_last(gap: Tape, path: str) -> None:
+    walk = Walk(gap, path, [], last_seq=9)
+    assert walk.to_seq(7)
+    assert walk.player.position == 8
+    assert walk.to_seq(3)
+    assert walk.player.position == 8
+    assert not walk.is_over
+    assert walk.to_ns(START_NS + 29 * SECOND)
+    assert (walk.player.position, walk.is_over) == (10, True)
