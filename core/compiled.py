@@ -59,21 +59,32 @@ def _unlike_python(types: Any, made: Any) -> str:
 
 
 @cache
-def compiled(function: Callable[..., Any], *, is_kept: bool = True) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, is_kept: bool = True, is_lean: bool = False) -> Callable[..., Any]:
     """`function` compiled (no GIL held, kept between processes) when numba is installed, else itself.
 
     It may use numbers, texts and functions that are defined above it, and numpy and math.
 
     is_kept: False for one that is given functions, whose code would be found again under a name that says nothing of
-    theirs.
+    theirs. is_lean: it makes no array, so it need not count who uses which.
     """
     if not INSTALLED:
         return function
     numba = importlib.import_module("numba")
-    made = numba.njit(nogil=True)(function)
+    made = _lean(numba, function) if is_lean else numba.njit(nogil=True)(function)
     if is_kept:
         made._cache = _kept_class()(function)
     return made  # type: ignore[no-any-return]  # numba has no stubs
+
+
+def _lean(numba: Any, function: Callable[..., Any]) -> Any:
+    """`function` to be compiled without counting of references: half of all that the machine would do.
+
+    numba has that as an option without a promise; where it is gone, the function counts and gives the same.
+    """
+    try:
+        return numba.njit(nogil=True, _nrt=False)(function)
+    except Exception:  # whatever numba says of an option that it does not know
+        return numba.njit(nogil=True)(function)
 
 
 @contextlib.contextmanager

@@ -61,6 +61,7 @@ SEEING: Final = {
     # How soon a result is there, never which.
     "core.code_cache": "builtins contextlib dis os pathlib stat tempfile",
     "core.compiled": "contextlib",
+    "core.copies": "ast",
 }
 """What single modules of PURE may import of the standard library beyond what all of them may."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.compiled import INSTALLED, _tell, compile_here, compiled, told_of_compiling
+from core.compiled import INSTALLED, _lean, _tell, compile_here, compiled, told_of_compiling
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +17,33 @@ def double(value: int) -> int:
 
 def test_a_compiled_function_gives_what_the_plain_one_gives() -> None:
     assert compiled(double)(21) == double(21) == 42
+
+
+def move(cells: Any, first: int, last: int) -> int:
+    cells[last] = cells[first]
+    return int(cells[first])
+
+
+def _counts_references(made: Any) -> bool:
+    made(np.array([7, 0]), 0, 1)
+    return any("NRT_" in text for text in made.inspect_llvm().values())
+
+
+@pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not there")
+def test_a_lean_function_gives_the_same_and_is_the_same_where_numba_cannot_be_told_to_count_nothing() -> None:
+    class Deaf:
+        @staticmethod
+        def njit(**options: Any) -> Any:
+            if "_nrt" in options:
+                raise KeyError("Unrecognized options: {'_nrt'}")
+            return numba.njit(**options)
+
+    numba = pytest.importorskip("numba")
+    for lean in (compiled(move, is_kept=False, is_lean=True), _lean(numba, move), _lean(Deaf, move)):
+        cells = np.array([7, 0])
+        assert (lean(cells, 0, 1), cells.tolist()) == (7, [7, 7])
+    assert not _counts_references(_lean(numba, move))
+    assert _counts_references(_lean(Deaf, move))
 
 
 def test_without_numba_the_function_itself_is_returned() -> None:

@@ -1,3 +1,4 @@
+import ast
 import importlib
 import inspect
 import subprocess
@@ -9,7 +10,7 @@ from copies import needs_compiled
 
 from core.cells import Memory
 from core.compiled import INSTALLED
-from core.copies import MODULES, inner, machine
+from core.copies import MODULES, inner, machine, unsigned
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,3 +71,33 @@ def test_a_marked_function_is_left_as_it_is() -> None:
 def test_nothing_is_compiled_unless_somebody_asks_and_numba_is_there(program: str, answer: str) -> None:
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == answer
+
+
+TEXT = """
+SPAN: Final[int] = 3
+def swap(m: list[int], one: int, rows: Any) -> int:
+    m[m[one] + 1] += rows[-1]
+    return rows[one : one + 2]
+"""
+UNSIGNED = """
+SPAN: Final[int] = 3
+def swap(m: list[int], one: int, rows: Any) -> int:
+    m[_cell(m[_cell(one)] + 1)] += rows[_cell(-1)]
+    return rows[one : one + 2]
+"""
+
+
+def test_indices_within_functions_are_made_unsigned_and_nothing_else_in_the_same_lines() -> None:
+    made = unsigned(ast.parse(TEXT))
+    assert ast.unparse(made) == ast.unparse(ast.parse(UNSIGNED))
+    compile(made, "here", "exec", dont_inherit=True)  # every node knows its line
+    assert [node.lineno for node in made.body] == [2, 3]
+
+
+@needs_compiled
+@pytest.mark.parametrize("name", sorted(PLAIN))
+def test_the_compiled_copy_looks_for_no_negative_index(name: str) -> None:
+    source = ast.parse(inspect.getsource(PLAIN[name]))
+    indices = [node for node in ast.walk(source) if isinstance(node, ast.Subscript)]
+    if any(not isinstance(node.slice, ast.Slice) for node in indices):
+        assert "_cell" in getattr(machine(True), name).py_func.__code__.co_names
