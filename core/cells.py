@@ -45,6 +45,7 @@ H_TOLD = 18  # how many wakes `run_ahead` has noted
 H_END = 19  # the first cell that was never handed out
 H_CELLS = 20  # cells that there are
 H_FREED = 21  # the first of a chain of blocks that the machine gave up: each holds the next one, and its size
+H_OWN = 22  # 1 = the row stepped last concerns orders of ours
 
 # A connection.
 C_NUMBER, C_OPEN, C_HEARD = range(3)
@@ -85,7 +86,9 @@ M_WAKES = 31  # what of this market wakes strategies
 M_TICKER = 32  # 15 cells, see below
 M_ID = 47  # code of the ticker's market_id in the rows at hand, -1 = another
 M_GLANCE = 48  # numbers that a strategy's glance keeps of it
-MARKET_CELLS: Final = 52
+M_OWN = 49  # 1 = orders of ours are in it, or on their way
+M_OWN_YES, M_OWN_NO = 50, 53  # a side: the lowest and highest price of ours, and from which on others cross us
+MARKET_CELLS: Final = 56
 
 # A ticker, from M_TICKER on.
 T_HAS, T_SID, T_SEQ, T_SENDING_MS, T_EXCHANGE_NS, T_VALUES = range(6)  # T_HAS 2 = it holds what the cells do not

@@ -11,11 +11,16 @@ from core.cells import (
     H_FRAMES,
     H_IS_WATCHED,
     H_NOW,
+    H_OWN,
     H_RECORDS,
     H_STOP,
     H_TOLD,
+    M_BOOK_SUB,
     M_GLANCE,
     M_NO,
+    M_OWN,
+    M_OWN_NO,
+    M_OWN_YES,
     M_TOLD,
     M_TRADES,
     M_WAKES,
@@ -25,6 +30,7 @@ from core.cells import (
     R_FIRST,
     R_LENGTH,
     R_ROOM,
+    S_YES_PRICE,
     TRADE_CELLS,
     WAKE_BOOK,
     WAKE_TICKER,
@@ -43,8 +49,9 @@ ROW_COLUMNS: Final = 11
 # What a row is. OTHER is for Python, QUIET changes nothing but counts.
 OTHER, QUIET, DELTA, TRADE, TICKER, SNAPSHOT = range(6)
 
-# Why `run` stopped: no row left; a row is not stepped; a row was stepped and somebody is to be told.
-END, UNDONE, BOOK_WOKE, TOP_WOKE, TRADE_WOKE, TICKER_WOKE, DUE = range(7)
+# Why `run` stopped: no row left; a row is not stepped; a row was stepped and somebody is to be told, or (OWN) nobody
+# is, but it concerns orders of ours: then m[H_OWN] is 1, as it is whoever is to be told besides.
+END, UNDONE, BOOK_WOKE, TOP_WOKE, TRADE_WOKE, TICKER_WOKE, DUE, OWN = range(8)
 SAW_BOOK, SAW_TRADE, SAW_TICKER = range(3)
 """What a glance is told has happened."""
 
@@ -146,9 +153,33 @@ def step_any(m: Any, rows: Any, stride: int, row: int) -> bool:
 
 
 @inner
+def is_ours(m: Any, at: int, what: int, side: int, price: int) -> bool:
+    """Whether a row that was stepped concerns orders of ours in its market. side, price: of a delta, as its
+    subscription writes them."""
+    if what == QUIET or what == TICKER or m[at + M_OWN] == 0:
+        return False
+    if what != DELTA:
+        return True
+    cell = at + (M_OWN_YES if side == 1 else M_OWN_NO)
+    if side == 2 and m[m[at + M_BOOK_SUB] + S_YES_PRICE]:
+        price = DOLLAR - price
+    return m[cell] <= price <= m[cell + 1] or price >= m[cell + 2]  # type: ignore[no-any-return]  # cells
+
+
+@inner
+def note_own(m: Any, rows: Any, stride: int, row: int) -> bool:
+    """Whether the row that was stepped last concerns orders of ours; m[H_OWN] says it too."""
+    if is_ours(m, m[H_AT], rows[row], rows[O_SIDE * stride + row], rows[O_PRICE * stride + row]):
+        m[H_OWN] = 1
+        return True
+    return False
+
+
+@inner
 def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
-    """Step rows until one is for Python or wakes somebody; returns the first row not stepped. m[H_STOP] says why it
-    stopped, m[H_AT] at which market."""
+    """Step rows until one is for Python, wakes somebody or is ours; returns the first row not stepped. m[H_STOP] says
+    why it stopped, m[H_AT] at which market."""
+    m[H_OWN] = 0
     for row in range(first, last):
         if not step_any(m, rows, stride, row):
             m[H_STOP] = UNDONE
@@ -158,6 +189,8 @@ def run(m: Any, rows: Any, stride: int, first: int, last: int) -> int:
             why = DUE  # whether the top has moved is for whoever is told of the record to find out
         elif m[H_IS_WATCHED]:
             why = woken(m, m[H_AT], rows[row], rows[O_SIDE * stride + row])
+        if note_own(m, rows, stride, row) and why == END:
+            why = OWN
         if why != END:
             m[H_STOP] = why
             return row + 1
@@ -196,15 +229,19 @@ def can_step(m: Any, rows: Any, stride: int, row: int, log: Any) -> bool:
 def run_ahead(m: Any, rows: Any, stride: int, first: int, last: int, log: Any) -> int:
     """Step rows until one is for Python or due, and note in the log whom they wake; returns the first row not stepped.
 
-    log: LOG_COLUMNS one after the other. m[H_STOP]: END, UNDONE or DUE; m[H_TOLD]: how many wakes there are.
+    log: LOG_COLUMNS one after the other. m[H_STOP]: END, UNDONE or DUE, or OWN: the last one stepped is ours;
+    m[H_TOLD]: how many wakes there are.
     """
-    m[H_TOLD] = 0
+    m[H_TOLD] = m[H_OWN] = 0
     for row in range(first, last):
         if not can_step(m, rows, stride, row, log):
             return row
         why = woken(m, m[H_AT], rows[row], rows[O_SIDE * stride + row])
         if why != END:
             note_wake(m, log, row, why)
+        if note_own(m, rows, stride, row):
+            m[H_STOP] = OWN
+            return row + 1
     m[H_STOP] = END
     return last
 
@@ -238,7 +275,7 @@ def run_glancing(
 
     place, shared: where its numbers lie, and how many; mine: how many it has for each market.
     """
-    m[H_TOLD] = 0
+    m[H_TOLD] = m[H_OWN] = 0
     numbers = m[place : place + shared]
     for row in range(first, last):
         if not can_step(m, rows, stride, row, log):
@@ -248,5 +285,8 @@ def run_glancing(
             why = END
         if why != END:
             note_wake(m, log, row, why)
+        if note_own(m, rows, stride, row):
+            m[H_STOP] = OWN
+            return row + 1
     m[H_STOP] = END
     return last

@@ -100,6 +100,12 @@ class MatchingEngine:
         self.advance(now_ns)
         return self._trading.amend(account, amendment)
 
+    def meet(self, account: str, order_id: str, count: int, now_ns: int) -> Order:
+        """Somebody outside of the floor (see `replay.exchange.market.Outside`) trades with a resting order, at its
+        price; gives the order as it stands then. KeyError for one that does not rest."""
+        self.advance(now_ns)
+        return self._trading.meet(account, order_id, count)
+
     def decrease(
         self, account: str, order_id: str, now_ns: int, *, by: int | None = None, to: int | None = None
     ) -> ReduceAnswer:

@@ -16,7 +16,7 @@ from replay.exchange.action import Action
 from replay.exchange.floor import EVERYWHERE, Floor
 from replay.exchange.happenings import EventCreated, EventFeesChanged, LifecycleChanged, Settled
 from replay.exchange.happenings import Life as Change
-from replay.exchange.market import OVER, Market
+from replay.exchange.market import OVER, Market, Outside
 from replay.exchange.orders import Order, Reason
 from replay.exchange.schedule import Due, Task
 from replay.exchange.specs import EventSpec, MarketSpec, MarketStatus, MarketTexts, Outcome
@@ -44,8 +44,11 @@ class Life:
         floor.events[event.event_ticker] = event
         floor.happenings.append(EventCreated(floor.now_ns, event))
 
-    def add_market(self, spec: MarketSpec, now_ns: int) -> None:
-        """List a market of a listed event; it opens and closes by itself when its time comes."""
+    def add_market(self, spec: MarketSpec, now_ns: int, *, outside: Outside | None = None) -> None:
+        """List a market of a listed event; it opens and closes by itself when its time comes.
+
+        outside: others whose orders are met there, too.
+        """
         self._advance(now_ns)
         floor = self._floor
         if spec.ticker in floor.markets:
@@ -55,6 +58,7 @@ class Life:
         if spec.close_ns <= spec.open_ns:
             raise ValueError(f"market {spec.ticker} closes at {spec.close_ns}, not after it opens at {spec.open_ns}")
         market = Market(spec, floor.events[spec.event_ticker].fees)
+        market.outside = outside
         market.override(floor.overrides.get(spec.event_ticker, FeeOverride()))
         floor.markets[spec.ticker] = market
         self._tell(market, Change.CREATED)
@@ -90,16 +94,21 @@ class Life:
         self._floor.schedule.plan(close_ns, Task.CLOSE, market=market)
         self._advance(now_ns)
 
-    def determine(self, market: str, outcome: Outcome, now_ns: int) -> None:
-        """Set a market's result; an open market closes now. It pays after its settlement timer, by `advance`."""
-        found = self._find(market, now_ns, MarketStatus.ACTIVE, MarketStatus.INACTIVE, MarketStatus.CLOSED)
+    def determine(self, market: str, outcome: Outcome, now_ns: int, *, timer_ns: int | None = None) -> None:
+        """Set a market's result, perhaps anew; an open market closes now. It pays by `advance`, after so long.
+
+        timer_ns: None = its settlement timer.
+        """
+        states = MarketStatus.ACTIVE, MarketStatus.INACTIVE, MarketStatus.CLOSED, MarketStatus.DETERMINED
+        found = self._find(market, now_ns, *states)
         floor = self._floor
-        if found.status is not MarketStatus.CLOSED:
+        if found.status not in OVER:
             self.move_close(market, floor.now_ns, now_ns)
         found.status = MarketStatus.DETERMINED
         found.outcome = outcome
         self._tell(found, Change.DETERMINED)
-        floor.schedule.plan(floor.now_ns + found.spec.settlement_timer_ns, Task.SETTLE, market=market)
+        timer_ns = found.spec.settlement_timer_ns if timer_ns is None else timer_ns
+        floor.schedule.plan(floor.now_ns + timer_ns, Task.SETTLE, market=market)
 
     def change_price_levels(self, market: str, spec: MarketSpec, now_ns: int) -> None:
         """Take price_level_structure and price_ranges of `spec`; orders that rest off the new grid stay."""
@@ -220,7 +229,9 @@ def _close(market: Market, floor: Floor) -> None:
 
 
 def _settle(market: Market, floor: Floor) -> None:
-    """Pay what each position is worth; fractions of a cent stay with the house (protocol 14)."""
+    """Pay what each position is worth, once; fractions of a cent stay with the house (protocol 14)."""
+    if market.status is MarketStatus.FINALIZED:
+        return
     outcome = market.outcome
     assert outcome is not None, f"{market.spec.ticker} settles without a result"
     market.status = MarketStatus.FINALIZED

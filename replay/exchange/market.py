@@ -3,6 +3,9 @@
 Units as in orders.py. Knows what belongs to one market only. Must not know accounts or what follows from its state.
 """
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from msgspec.structs import replace
 
 from core.fees import FeeOverride, FeeTerms, terms_in_force
@@ -11,6 +14,7 @@ from core.money import DOLLAR
 from core.ticks import prices_of, ranges_of
 from replay.exchange.happenings import TickerChanged
 from replay.exchange.ladder import NO_BID, Ladder
+from replay.exchange.orders import Order
 from replay.exchange.specs import BookView, MarketSpec, MarketStatus, Outcome
 from replay.exchange.views import MarketView
 
@@ -21,15 +25,29 @@ OVER = (MarketStatus.CLOSED, MarketStatus.DETERMINED, MarketStatus.FINALIZED)
 """States in which no order operation is accepted, cancels included."""
 
 
+class Outside(Protocol):
+    """Others whose orders are not on the floor, such as those of a recorded book. Prices on the side's own scale."""
+
+    def levels(self, side: Side, lowest: int) -> Sequence[tuple[int, int]]:
+        """What they bid for an outcome at `lowest` or more, less what was taken of it: best first, no size is 0."""
+
+    def take(self, side: Side, price: int, count: int) -> None:
+        """So much of it was traded with."""
+
+    def ahead(self, order: Order) -> int:
+        """How many of their contracts are served before a resting order of the floor at its price."""
+
+
 class Market:
     """A market's state. spec carries its price_ranges always; clock: of the newest change of its book, 0 = none.
 
     base_fees: of its series; open_interest: contracts held by one side; traded: yes price times count, money.
+    outside: others that orders meet, too; None = nobody.
     """
 
     __slots__ = (
-        "_told", "base_fees", "clock", "fees", "last_price", "last_size", "no", "open_interest", "outcome", "prices",
-        "settled_ns", "spec", "status", "traded", "updated_ns", "volume", "yes",
+        "_told", "base_fees", "clock", "fees", "last_price", "last_size", "no", "open_interest", "outcome", "outside",
+        "prices", "settled_ns", "spec", "status", "traded", "updated_ns", "volume", "yes",
     )  # fmt: skip
 
     spec: MarketSpec
@@ -44,6 +62,7 @@ class Market:
         self.fees = base_fees
         self.last_price = self.last_size = self.volume = self.open_interest = self.traded = 0
         self.outcome: Outcome | None = None
+        self.outside: Outside | None = None
         self.updated_ns = self.settled_ns = 0
         self.list(spec)
         self._told = self._summary()

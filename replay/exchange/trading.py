@@ -14,7 +14,7 @@ from replay.exchange.accounts import Account
 from replay.exchange.action import Action
 from replay.exchange.floor import Floor
 from replay.exchange.market import Market
-from replay.exchange.matching import match, trigger_groups
+from replay.exchange.matching import match, meet, trigger_groups
 from replay.exchange.orders import (
     Amendment,
     NewOrder,
@@ -133,6 +133,15 @@ class Trading:
         if after.expiration_ns != found.expiration_ns:
             floor.expire_later(placed.order)
         return placed
+
+    def meet(self, name: str, order_id: str, count: int) -> Order:
+        """Somebody outside of the floor trades with a resting order, at its price."""
+        floor = self._floor
+        order = floor.accounts[name].orders[order_id]
+        action = Action(floor)
+        after = meet(action, floor.markets[order.market], order, count)
+        action.commit()
+        return after
 
     def _enter(self, action: Action, market: Market, order: Order) -> Placed:
         """Match an accepted order, and let the rest of it rest or end."""
