@@ -79,13 +79,13 @@ class Reference:
 
     def close_ns(self, ticker: str) -> int:
         """When it closes (Unix ns), 0 = not known."""
-        told = self._life(ticker).close_ns
+        told = self.life(ticker).close_ns
         market = self._markets.get(ticker)
         return told or (0 if market is None else market.close_ns)
 
     def ranges(self, ticker: str) -> tuple[PriceRange, ...]:
         """Bands of the prices it takes; empty = not known."""
-        life, market = self._life(ticker), self._markets.get(ticker)
+        life, market = self.life(ticker), self._markets.get(ticker)
         for structure, ranges in (
             (life.price_level_structure, life.price_ranges),
             ("", ()) if market is None else (market.price_level_structure, market.price_ranges),
@@ -96,10 +96,11 @@ class Reference:
                 continue
         return ()
 
-    def fees(self, ticker: str, now_ns: int) -> FeeTerms:
-        """What its trades are charged; where that is not known, more than is charged anywhere."""
+    def fees(self, ticker: str, now_ns: int, supposed: FeeTerms = NOT_CHARGEABLE) -> FeeTerms:
+        """What its trades are charged; supposed: where its series is not known (default: more than is charged
+        anywhere)."""
         series = self._series.get(self.series_of(ticker))
-        terms = NOT_CHARGEABLE if series is None else _terms(series)
+        terms = supposed if series is None else _terms(series)
         market = self._markets.get(ticker)
         waived = market is not None and now_ns < market.fee_waiver_until_ns
         found = terms_in_force(terms, self._overrides.get(self._event_of(ticker), FeeOverride()), waived=waived)
@@ -116,7 +117,7 @@ class Reference:
 
     def is_open(self, ticker: str, now_ns: int) -> bool:
         """Whether it trades now, as far as told: by lifecycle messages since, else by REST; not known = no."""
-        life, market = self._life(ticker), self._markets.get(ticker)
+        life, market = self.life(ticker), self._markets.get(ticker)
         close_ns = self.close_ns(ticker)
         if close_ns and now_ns >= close_ns:
             return False
@@ -158,7 +159,7 @@ class Reference:
         market = self._markets.get(ticker)
         return self._store.lifecycle(ticker).event_ticker if market is None else market.event_ticker
 
-    def _life(self, ticker: str) -> Lifecycle:
+    def life(self, ticker: str) -> Lifecycle:
         """What lifecycle messages said, unless REST has answered since."""
         if ticker in self._markets and ticker not in self._told_ns:
             return Lifecycle()

@@ -156,7 +156,7 @@ def step_any(m: Any, rows: Any, stride: int, row: int) -> bool:
 def is_ours(m: Any, at: int, what: int, side: int, price: int) -> bool:
     """Whether a row that was stepped concerns orders of ours in its market. side, price: of a delta, as its
     subscription writes them."""
-    if what == QUIET or what == TICKER or m[at + M_OWN] == 0:
+    if what in (QUIET, TICKER) or m[at + M_OWN] == 0:
         return False
     if what != DELTA:
         return True

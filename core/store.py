@@ -65,10 +65,11 @@ class SavedStore(msgspec.Struct):
 class MarketStateStore:
     """All markets. Its owner alone writes; everybody else gets frozen views. memory: where their numbers lie.
 
-    shuffles: how often markets were forgotten, so that others may lie where they did.
+    shuffles: how often markets were forgotten, so that others may lie where they did. hears_account: False = private
+    messages say nothing, but for those that `private` is given: they are about somebody else's orders.
     """
 
-    __slots__ = ("_account", "_ids", "_markets", "_places", "_pool", "_seen", "memory", "shuffles")
+    __slots__ = ("_account", "_ids", "_markets", "_places", "_pool", "_seen", "hears_account", "memory", "shuffles")
 
     def __init__(self, saved: SavedStore | None = None, memory: Memory | None = None) -> None:
         self.memory = Memory() if memory is None else memory
@@ -78,6 +79,7 @@ class MarketStateStore:
         self._ids = Ids()
         self._seen = SeenIds(self.memory, self._ids)
         self.shuffles = 0
+        self.hears_account = True
         self.reset(saved)
 
     def reset(self, saved: SavedStore | None = None) -> None:
@@ -144,7 +146,7 @@ class MarketStateStore:
                 state.heard_ns = now_ns
                 return Change(message.market, ChangeKind.LIFECYCLE)
             case Fill() | UserOrder() | MarketPosition():
-                return self._private(message, now_ns)
+                return self.private(message, now_ns) if self.hears_account else None
             case Ok() | Unsubscribed():
                 return self._disown(connection, message)
             case _:
@@ -201,7 +203,8 @@ class MarketStateStore:
             self._ids.keep(_odd_ids(self._seen, self._markets))
         return state.trade_change
 
-    def _private(self, message: Fill | UserOrder | MarketPosition, now_ns: int) -> Change | Rejected:
+    def private(self, message: Fill | UserOrder | MarketPosition, now_ns: int) -> Change | Rejected:
+        """Fold in what is said of the account."""
         state = self._state(message.market)
         match message:
             case Fill():

@@ -176,10 +176,10 @@ class Player:
         assert isinstance(feed, ByColumns), f"the machine plays columns, not {self.path}"
         return feed.before()
 
-    def step(self) -> tuple[Record, Step]:
-        """Play the next record, which must be there."""
+    def step(self, *, dense: bool = False) -> tuple[Record, Step]:
+        """Play the next record, which must be there. dense: those after it will be played so, too."""
         feed = self._feed
-        fed = feed.here(dense=False)
+        fed = feed.here(dense=dense)
         assert fed is not None, "a record is left"
         step = self.engine.step(*fed)
         feed.stepped(self.engine, step)
@@ -247,3 +247,13 @@ class Player:
 
     def _fed(self, from_seq: int) -> Feed:
         return ByColumns(self.tape, from_seq) if self.path == "columns" else Bytes(self.tape, from_seq)
+
+
+def coming(player: Player, last_ns: int = NEVER, last_seq: int = NEVER) -> int | None:
+    """When the next record is (`now_ns`), None = there is none up to an instant and a seq, both in it."""
+    fed = player._here(player._feed)
+    if fed is None:
+        player.finished = True
+        return None
+    now_ns = player.engine.timeline.at(fed[0])
+    return None if fed[0].seq > last_seq or now_ns > last_ns else now_ns

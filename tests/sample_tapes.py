@@ -1,7 +1,7 @@
 """Small tapes with a story, for tests of what reads tapes: a scripted recording, sealed in segments of any size."""
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ SECOND: Final = 1_000_000_000
 MILLI: Final = 1_000_000
 
 Levels = list[tuple[str, str]]
+
+
+S = TypeVar("S", bound="Script")
 
 
 class Script:
@@ -59,13 +62,13 @@ class Script:
         body = {"type": "subscribed", "id": sid, "msg": {"channel": channel, "sid": sid}}
         return self.frame(body, connection)
 
-    def snapshot(self, market: str, yes: Levels, no: Levels, *, sid: int = 1, connection: int = 1) -> "Script":
+    def snapshot(self, market: str, yes: Levels, no: Levels, *, sid: int = 1, connection: int = 1) -> Self:
         """A whole book."""
         sides = {"yes_dollars_fp": yes, "no_dollars_fp": no}
         held = {name: levels for name, levels in sides.items() if levels}
         return _numbered(self, "orderbook_snapshot", {"market_ticker": market, **held}, sid, connection)
 
-    def delta(self, market: str, side: str, price: str, size: str, *, sid: int = 1, connection: int = 1) -> "Script":
+    def delta(self, market: str, side: str, price: str, size: str, *, sid: int = 1, connection: int = 1) -> Self:
         """A change of one level."""
         body = {
             "market_ticker": market,
@@ -76,7 +79,7 @@ class Script:
         }
         return _numbered(self, "orderbook_delta", body, sid, connection)
 
-    def trade(self, market: str, price: str, count: str, *, sid: int = 2, connection: int = 1) -> "Script":
+    def trade(self, market: str, price: str, count: str, *, sid: int = 2, connection: int = 1) -> Self:
         """A public trade; its id is its place in the recording."""
         body = {
             "trade_id": f"trade-{len(self.records)}",
@@ -127,7 +130,7 @@ def make_tape(
     return Tape.open(path)
 
 
-def _numbered(script: Script, kind: str, body: dict[str, object], sid: int, connection: int) -> Script:
+def _numbered(script: S, kind: str, body: dict[str, object], sid: int, connection: int) -> S:
     seq = script.skip(sid=sid, connection=connection).numbers[connection, sid]
     return script.frame({"type": kind, "sid": sid, "seq": seq, "msg": body}, connection)
 

@@ -318,10 +318,12 @@ def spec(name: str, kind: type[Seer], **params: Any) -> StrategySpec:
     return StrategySpec(name, kind.__name__, params)
 
 
-def play(tape: Tape, path: str, strategies: tuple[StrategySpec, ...] = (), stops: tuple[int, ...] = ()) -> Played:
-    """Record by record. stops: seqs at which it stops and goes on."""
+def play(
+    tape: Tape, path: str, strategies: tuple[StrategySpec, ...] = (), stops: tuple[int, ...] = (), **around: Any
+) -> Played:
+    """Record by record. stops: seqs at which it stops and goes on. around: further arguments of `Hosted`."""
     cast = Cast()
-    played = Hosted(tape, path, strategies, load=cast.load)
+    played = Hosted(tape, path, strategies, load=cast.load, **around)
     found = [(r.seq, reaction) for stop in (*stops, None) for r, _, reaction in played.play(stop)]
     return _played(played, cast, found)
 
@@ -335,10 +337,11 @@ def ran(
     least: int = 2,
     singles: int = 3,
     cells: int = NEVER,
+    **around: Any,
 ) -> Played:
     """With the machine. stops, ends: seqs and instants (ns) at which it stops and goes on.
 
-    cells: as `CELLS_A_ROW`; by default no memory is too large to run ahead.
+    cells: as `CELLS_A_ROW`; by default no memory is too large to run ahead. around: further arguments of `Hosted`.
     """
     assert INSTALLED, "nothing is compiled without numba"
     machine(is_compiled=True)
@@ -347,7 +350,7 @@ def ran(
         patch.setattr(hosted, "LEAST_AHEAD", least)
         patch.setattr(hosted, "SINGLES", singles)
         patch.setattr(hosted, "CELLS_A_ROW", cells)
-        played = Hosted(tape, "columns", strategies, load=cast.load)
+        played = Hosted(tape, "columns", strategies, load=cast.load, **around)
         assert played.player.engine.memory.is_compiled
         found = [(seq, reaction) for stop in stops for seq, _, reaction in played.run(stop)]
         found += [(seq, reaction) for end in ends for seq, _, reaction in played.run(until_ns=end)]
