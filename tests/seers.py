@@ -308,7 +308,8 @@ class Cast:
 
     def load(self, spec: StrategySpec) -> Strategy:
         """As `core.host.Host` wants it."""
-        seer = KINDS[spec.path](msgspec.convert(spec.params, SeerParams))
+        kind = KINDS[spec.path]
+        seer = kind(msgspec.convert(spec.params, kind.Params))
         self.made.append(seer)
         return seer
 

@@ -1,5 +1,6 @@
 """Backtests made by hand: a strategy that does what it is told at given instants, and all that came of it."""
 
+import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from sample_tapes import MILLI, START_NS, Script
 
 from core.actions import BookSide, Decision, RiskLimits, RunTerms, StrategySpec
 from core.context import Context
-from core.strategy import Strategy
+from core.strategy import Params, Strategy
+from core.window import Window
 from replay.hosted import Hosted
 from replay.venue import told
 from replay.venue.terms import Latency, VenueTerms
@@ -191,3 +193,43 @@ class Day(Script):
         msg = {"market_ticker": MARKET, "event_type": event, **body}
         self.frame({"type": "market_lifecycle_v2", "sid": 3, "seq": seq, "msg": msg})
         return self
+
+
+class JoinerParams(Params, frozen=True):
+    """every: one call in so many leads to a deed. take: one deed in so many takes what is offered."""
+
+    seed: int = 0
+    every: int = 20
+    take: int = 7
+
+
+class Joiner(Strategy):
+    """Joins the best bid and the best offer, follows them, and now and then takes what is there."""
+
+    Params = JoinerParams
+
+    def __init__(self, params: JoinerParams) -> None:
+        super().__init__(params)
+        self.dice = random.Random(params.seed)
+        self.seen: list[tuple[Any, ...]] = []
+
+    def on_book(self, ctx: Context, market: Window) -> None:
+        self.seen.append((market.market, market.bid, market.ask_size, ctx.now_ns))
+        bid, ask = market.bid, market.ask
+        if self.dice.randrange(self.params.every) or bid is None or ask is None or bid >= ask:
+            return
+        orders = ctx.account.orders(market.market)
+        if self.dice.randrange(self.params.take) == 0:
+            ctx.place(market.market, BookSide.BID, ask, 300, ioc=True)
+        elif len(orders) < 2:
+            side = self.dice.choice(list(BookSide))
+            ctx.place(market.market, side, bid if side is BookSide.BID else ask, 500)
+        else:
+            order = self.dice.choice(orders)
+            ctx.amend(order, bid if order.side is BookSide.BID else ask, 100 * self.dice.randrange(1, 9))
+
+    def on_fill(self, ctx: Context, fill: Any) -> None:
+        self.seen.append(("fill", fill, ctx.now_ns, ctx.account.cash))
+
+    def on_order(self, ctx: Context, order: Any) -> None:
+        self.seen.append(("order", order, ctx.now_ns))

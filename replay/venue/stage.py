@@ -102,7 +102,7 @@ class Stage:
                     "a latency above 0"
                 )
             if self.venue.next_ns == at_ns:
-                records = self.venue.do()
+                records = self.venue.do(self._seq)
             elif self._tick_ns == at_ns:
                 self._ticked_ns = self._now_ns
                 records = [made(Kind.TICK, Tick(self._now_ns))]

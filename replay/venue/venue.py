@@ -89,8 +89,9 @@ class Venue:
         own_ns = self.exchange.engine.next_due_ns
         return min(self._agenda.next_ns, NEVER if own_ns is None else own_ns)
 
-    def do(self) -> list[Made]:
-        """Do what is due next; what the run is told then."""
+    def do(self, seq: int) -> list[Made]:
+        """Do what is due next, after the tape's record of that seq; what the run is told then."""
+        self._teller.seq = seq
         own_ns = self.exchange.engine.next_due_ns
         if own_ns is not None and own_ns <= self._agenda.next_ns:
             self.exchange.engine.advance(own_ns)

@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imported import tape_of
 from seers import KINDS, compare, needs_numba, play, ran, spec
+from tapes import needs_tapes
+from venues import Joiner
+from ways_played import counted
 from wild import wild
 
 from core.actions import RiskLimits, RunTerms, StrategySpec
 from core.cells import NEVER
 from core.copies import machine
 from replay.venue.terms import QUEUES, Latency, VenueTerms
+from replay.venue.told import Filled
 
 pytestmark = needs_numba
 
@@ -50,7 +55,7 @@ def cast_of(dice: random.Random) -> tuple[StrategySpec, ...]:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_backtest_decides_sees_and_happens_the_same_with_the_machine_ahead(seed: int) -> None:
     dice = random.Random(seed)
     script = wild(seed, dice.choice((20, 60)), sessions=dice.choice((1, 1, 2)))
@@ -66,3 +71,26 @@ def test_a_backtest_decides_sees_and_happens_the_same_with_the_machine_ahead(see
         least, singles, cells = dice.choice((1, 2, 8, 512)), dice.choice((1, 3, 20)), dice.choice((1, 64, NEVER))
         compare(expected, ran(tape, casts, least=least, singles=singles, cells=cells, **around[2]))
     assert told[0] == told[1] == told[2]
+
+
+@needs_tapes
+@pytest.mark.parametrize("every", [60, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_real_recording_is_backtested_the_same(every: int) -> None:
+    tape = tape_of("gold15m/101900-00")
+    cast = (StrategySpec("joiner", "Joiner", {"every": every}),)
+    latency = Latency(order_ns=30 * MILLI, answer_ns=20 * MILLI)
+    venue = VenueTerms("power@1", latency, fees="quadratic:1", ticks="deci_cent")
+    told: list[list[Any]] = [[], []]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(KINDS, "Joiner", Joiner)  # it notes what it sees, as seers do
+        around: list[dict[str, Any]] = [
+            {"venue": venue, "run_terms": RUN_TERMS, "listener": heard.append} for heard in told
+        ]
+        expected = play(tape, "bytes", cast, **around[0])
+        with counted() as counts:
+            compare(expected, ran(tape, cast, least=64, singles=32, **around[1]))
+    assert told[0] == told[1]
+    kinds = {type(happening).__name__ for happening in told[0]}
+    assert kinds >= {"Arrived", "Rested", "Filled", "Amended", "Ended", "Answered"}
+    assert {h.why for h in told[0] if isinstance(h, Filled)} >= {"took", "trade"}
+    assert min(counts["ahead"], counts["singly"]) > 2, counts
