@@ -15,6 +15,7 @@ import typer
 import tapedeck_exchange
 import tapedeck_live
 import tapedeck_run
+import tapedeck_sql
 import tapedeck_strategies
 import tapedeck_tapes
 import tapedeck_upkeep
@@ -148,7 +149,8 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
 
 
 for group in (
-    tapedeck_live, tapedeck_run, tapedeck_exchange, tapedeck_tapes, tapedeck_strategies, tapedeck_upkeep,
+    tapedeck_live, tapedeck_run, tapedeck_exchange, tapedeck_tapes, tapedeck_sql, tapedeck_strategies,
+    tapedeck_upkeep,
 ):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 

@@ -22,6 +22,7 @@ from core.gaps import Gap
 from core.records import Kind, Record
 from core.runs import DELTA, O_CONNECTION, O_MARKET, O_NOW
 from core.store import state_at
+from replay.ledger import Ledger
 from replay.player import CHECKPOINT_RECORDS, Player
 from replay.progress import Progress, silent
 from replay.tally import ConnectionRow, Silence, Tally
@@ -120,11 +121,22 @@ def mark(tape: Tape, progress: Progress = silent) -> int:
     TapeDamaged, TapeError where a segment is not there.
     """
     last_seq = tape.manifest.next_seq - 1
-    if last_seq + 1 - _begin(tape)[1] < MARK_RECORDS:
+    if last_seq + 1 - _begin(tape)[2] < MARK_RECORDS:
         return 0
     fold = _Fold(tape)
     fold.advance(last_seq, progress)
     return fold.folded
+
+
+def known(tape: Tape, until_seq: int) -> tuple[Tally, Ledger]:
+    """What there is to know of a tape up to and including a record, from the newest tally before it on.
+
+    Leaves checkpoints behind as `summarize`. Raises TapeDamaged, TapeError where a segment is not there.
+    """
+    fold = _Fold(tape, until_seq)
+    fold.advance(until_seq, silent)
+    fold.tally.finish()
+    return fold.tally, fold.ledger
 
 
 def gap_json(gap: Gap) -> dict[str, Any]:
@@ -136,11 +148,11 @@ def gap_json(gap: Gap) -> dict[str, Any]:
 
 
 class _Fold:
-    """Engine and tally, played to an instant side by side. folded: records read by now."""
+    """Engine, tally and ledger, played to an instant side by side. folded: records read by now."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, until_seq: int | None = None) -> None:
         self._tape = tape
-        self.tally, from_seq = _begin(tape)
+        self.tally, self.ledger, from_seq = _begin(tape, until_seq)
         self.player = Player(tape, "columns", start="checkpoint" if from_seq else "beginning")
         self.folded = self.player.advance(until_seq=from_seq - 1) if from_seq else 0
 
@@ -190,6 +202,7 @@ class _Fold:
 
     def _take(self, record: Record, step: Step) -> None:
         self.tally.take(record, step)
+        self.ledger.take(record, step, self.player.engine)
         self.folded += 1
         if record.kind == _SESSION:
             self.tally.carry(self.player.engine.connections.views())
@@ -209,7 +222,8 @@ class _Fold:
         self.folded += stopped - first
 
     def _leave(self, seq: int) -> None:
-        tape, engine, tally = self._tape, self.player.engine, self.tally.dump()
+        tape, engine = self._tape, self.player.engine
+        tally = msgspec.msgpack.encode((self.tally.dump(), self.ledger.dump()))
         if len(tally) > TALLY_LIMIT:
             return
         if not _is_regular(seq) and not checkpoints.save(tape, seq, engine.now_ns, state.dump(engine)):
@@ -218,11 +232,18 @@ class _Fold:
             _drop_older(tape, seq)
 
 
-def _begin(tape: Tape) -> tuple[Tally, int]:
-    """The newest tally that is kept, and the seq that it goes on with."""
-    found = checkpoints.nearest(tape, of=Of.SUMMARY)
-    tally = None if found is None else Tally.load(found[1])
-    return (Tally(), 0) if found is None or tally is None else (tally, found[0] + 1)
+def _begin(tape: Tape, until_seq: int | None = None) -> tuple[Tally, Ledger, int]:
+    """The newest tally and ledger that are kept, of no record beyond a seq, and the seq that they go on with."""
+    found = checkpoints.nearest(tape, until_seq, of=Of.SUMMARY)
+    if found is not None:
+        try:
+            kept = msgspec.msgpack.decode(found[1], type=tuple[bytes, bytes])
+        except msgspec.DecodeError:  # an older version's
+            return Tally(), Ledger(), 0
+        tally, ledger = Tally.load(kept[0]), Ledger.load(kept[1])
+        if tally is not None and ledger is not None:
+            return tally, ledger, found[0] + 1
+    return Tally(), Ledger(), 0
 
 
 def _drop_older(tape: Tape, seq: int) -> None:

@@ -18,7 +18,7 @@ from replay.when import format_time
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     *("demo", "capture", "run", "cancel-all", "serve", "sandbox"),
-    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export"),
+    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export", "sql"),
     *("parity", "causality", "doctor", "archive"),
 )
 HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")

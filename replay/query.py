@@ -1,0 +1,127 @@
+"""The one door to DuckDB: connections in memory, functions of ours in them, and its errors as one of ours.
+
+Knows DuckDB's ways. Must not know tapes or views. A connection is closed when the process ends, if nobody did before:
+DuckDB complains of functions that outlive it.
+"""
+
+import atexit
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import Parameter, Signature
+from typing import Any, Final, TypeAlias
+
+import duckdb
+
+from core.errors import TapedeckError
+
+Connection: TypeAlias = duckdb.DuckDBPyConnection
+Relation: TypeAlias = duckdb.DuckDBPyRelation
+
+VERSION: Final = duckdb.__version__
+
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": "false",  # a query never goes to the network by itself
+    "autoload_known_extensions": "false",
+}
+BATCH_ROWS: Final = 65_536
+"""Rows of an answer that are in memory at once on their way out."""
+
+_UDF_FAILED: Final = "Python exception occurred while executing the UDF: "
+
+_open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+
+
+class SqlError(TapedeckError):
+    """DuckDB refused a statement or stopped half way; the text is its own."""
+
+
+def connect() -> Connection:
+    """A new database in memory."""
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    _open.add(connection)
+    return connection
+
+
+@atexit.register
+def _close_all() -> None:
+    for connection in list(_open):
+        connection.close()
+
+
+def add_function(connection: Any, name: str, function: Callable[..., Any], kinds: Sequence[str]) -> None:
+    """Let SQL call a function of Arrow arrays, of equal length, nulls included. kinds: of its arguments and its result.
+
+    The same arguments give the same result. A ValueError in it becomes the statement's error. connection: a Connection,
+    but the library's types of this method do not know the words that it takes.
+    """
+
+    def _called(*columns: Any) -> Any:
+        return function(*columns)
+
+    names = [Parameter(f"column_{number}", Parameter.POSITIONAL_OR_KEYWORD) for number in range(len(kinds) - 1)]
+    _called.__signature__ = Signature(names)  # type: ignore[attr-defined]  # what DuckDB counts the arguments by
+    connection.create_function(  # the library's own words for its arguments
+        name, _called, list(kinds[:-1]), kinds[-1], type="arrow", null_handling="special"
+    )
+
+
+def ask(connection: Connection, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
+    """The answer as an Arrow table. Raises SqlError."""
+    try:
+        return connection.sql(query, params=values).to_arrow_table()
+    except duckdb.Error as error:
+        raise SqlError(words(error)) from error
+
+
+def run(connection: Connection, query: str) -> Relation | None:
+    """Run statements; the last one's answer, None when it has none. Raises SqlError."""
+    try:
+        return connection.sql(query)
+    except duckdb.Error as error:
+        raise SqlError(words(error)) from error
+
+
+def batches(relation: Relation) -> tuple[Any, Iterator[Any]]:
+    """An answer's Arrow schema, and its rows as record batches, made while they are read.
+
+    Raises SqlError, also while they are read.
+    """
+    try:
+        reader = relation.to_arrow_reader(BATCH_ROWS)
+    except duckdb.Error as error:
+        raise SqlError(words(error)) from error
+    return reader.schema, _read(reader)
+
+
+def _read(reader: Any) -> Iterator[Any]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (duckdb.Error, OSError) as error:  # Arrow's reader gives DuckDB's error as an OSError
+            raise SqlError(words(error)) from error
+        yield batch
+
+
+def words(error: Exception) -> str:
+    """What DuckDB says of an error; of a function of ours, what that said."""
+    text = str(error)
+    if _UDF_FAILED in text:
+        return text.partition(_UDF_FAILED)[2].strip().partition("\n")[0]
+    return text.strip()
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it, whatever is in it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def path_literal(path: str) -> str:
+    """The name of one file as SQL writes it: what DuckDB takes for a pattern stands for itself."""
+    return literal("".join(f"[{letter}]" if letter in "*?[" else letter for letter in path))
+
+
+def identifier(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'

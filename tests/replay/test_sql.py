@@ -1,0 +1,202 @@
+"""SQL over tapes: each record once, what reaches the files, names that try to be more than names, bad input."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from lived import lived
+from sample_tapes import MILLI, START_NS, Script, make_tape, story
+from writing import record, session
+
+from capture.tape.errors import TapeDamaged, TapeError
+from capture.tape.writer import TapeWriter
+from core.records import Kind, RestCall, encode_payload
+from replay.query import SqlError, batches
+from replay.sql import connect
+from replay.sql.asking import ask, names, split
+from replay.sql.cut import take
+
+
+def rows(connection: Any, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = connection.execute(query, list(values)).fetchall()
+    return found
+
+
+def test_every_record_is_there_with_the_bytes_it_came_with(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape", segment_records=17)
+    with connect(tape.path) as connection:
+        found = rows(connection, "select seq, at_ns, connection, kind, payload from records order by seq")
+        assert found == [(r.seq, r.at_ns, r.connection, Kind(r.kind).name, r.payload) for r in tape.records()]
+        backwards = rows(connection, "select payload from records order by seq desc limit 3")
+        assert [payload for (payload,) in backwards] == [r.payload for r in tape.records()][:-4:-1]
+
+
+def test_decimals_are_for_people_and_whole_numbers_beside_them(tmp_path: Path) -> None:
+    tape = Script().session().opened().subscribed(2, "trade").trade("KXTEST-A", "0.4550", "1.25").stop()
+    with connect(tape.tape(tmp_path / "tape").path) as connection:
+        query = (
+            "select price::varchar, price_e4, count::varchar, count_e2, taker, time::varchar, typeof(price) from trades"
+        )
+        assert rows(connection, query) == [
+            ("0.4550", 4550, "1.25", 125, "yes", "2026-08-11 01:00:00.003", "DECIMAL(9,4)")
+        ]
+
+
+def test_many_tapes_are_one_and_each_record_says_which(tmp_path: Path) -> None:
+    for name, rounds in (("monday", 3), ("tuesday", 5)):
+        story(rounds).tape(tmp_path / name)
+    with connect(tmp_path / "monday", tmp_path / "tuesday") as connection:
+        found = rows(connection, "select tape, max(seq) + 1, count(*) from records group by tape order by tape")
+        assert [row[0] for row in found] == ["monday", "tuesday"]
+        assert all(row[1] == row[2] for row in found)
+        assert rows(connection, "select distinct tape from gaps order by tape") == [("monday",), ("tuesday",)]
+    shutil.copytree(tmp_path / "monday", tmp_path / "other" / "monday")
+    with connect(tmp_path / "monday", tmp_path / "other" / "monday") as connection:
+        assert len(rows(connection, "select distinct tape from records")) == 2
+    with pytest.raises(TapeError, match="twice"):
+        connect(tmp_path / "monday", tmp_path / "." / "monday")
+
+
+def test_gaps_and_trust_are_those_of_the_fold(tmp_path: Path) -> None:
+    with connect(story().tape(tmp_path / "tape").path) as connection:
+        gaps = rows(connection, "select reason, opened_seq, closed_seq, expected, got from gaps order by number")
+        assert [gap[0] for gap in gaps] == ["sequence", "reconnect"]
+        first = gaps[0]
+        inside = rows(connection, "select trusted from deltas where seq = ?", first[1])
+        assert inside == [(False,)]
+        before = rows(connection, "select bool_and(trusted) from deltas where seq < ?", first[1])
+        assert before == [(True,)]
+        assert rows(connection, "select count(*) from trades where not trusted") == [(0,)]
+        candles = rows(connection, "select trades, trusted from ohlc('KXTEST-A', '1s')")
+        assert candles
+        assert rows(connection, "select count(*) from connections") == [(2,)]
+
+
+def test_a_strategys_decisions_have_their_outcomes(tmp_path: Path) -> None:
+    tape = make_tape(tmp_path / "tape", lived())
+    with connect(tape.path) as connection:
+        found = rows(connection, "select number, cause, action, market, outcome, price_e4 from decisions order by seq")
+        assert len(found) == sum(r.kind == Kind.DECISION for r in tape.records())
+        assert {row[2] for row in found} >= {"place"}
+        assert any(row[4] == "done" for row in found)
+
+
+def test_rest_and_what_it_tells_of_markets(tmp_path: Path) -> None:
+    market = {"ticker": "KXTEST-A", "event_ticker": "KXTEST", "status": "active", "title": "Will it?"}
+    call = RestCall("GET", "/trade-api/v2/markets/KXTEST-A", 200, answer=json.dumps({"market": market}), took_ns=MILLI)
+    script = story(2).put(Kind.REST, encode_payload(call), 0).put(Kind.REST, b"{ no json", 0)
+    with connect(script.tape(tmp_path / "tape").path) as connection:
+        assert rows(connection, "select method, status, took_ms from rest limit 1") == [("GET", 200, 1.0)]
+        told = rows(connection, "select title, status, trades, traded_e2 from markets where market = 'KXTEST-A'")
+        assert told[0][:2] == ("Will it?", "active")
+
+
+def test_filters_and_columns_reach_the_files(tmp_path: Path) -> None:
+    with connect(story().tape(tmp_path / "tape").path) as connection:
+        query = "explain select price_e4 from trades where market = 'KXTEST-A' and seq > 100"
+        plan = "".join(rows(connection, query)[0][1].split())
+    assert "READ_PARQUET" in plan
+    for pushed in ("market='KXTEST-A'", "seq>100", "type='trade'"):
+        assert pushed in plan.replace("│", ""), pushed
+    assert "payload" not in plan and "exchange_us" not in plan and "_refused" not in plan
+
+
+def test_a_tape_that_is_written_is_asked_as_it_is_now(tmp_path: Path) -> None:
+    writer = TapeWriter.create(tmp_path / "tape", "demo", session())
+    try:
+        for number in range(50):
+            writer.append(Kind.FRAME, record(number).payload, 1)
+        with connect(tmp_path / "tape") as connection:
+            assert rows(connection, "select count(*), max(seq) from records") == [(51, 50)]
+            assert rows(connection, "select ended, unsealed from tapes") == [("recording", 51)]
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("name", ["it's", 'say "x"', "a*[b]?", "x; drop view records; --", "ünïcode"])
+def test_a_tapes_name_is_nothing_but_a_name(tmp_path: Path, name: str) -> None:
+    story(2).tape(tmp_path / "plain")
+    shutil.copytree(tmp_path / "plain", tmp_path / name)
+    (tmp_path / "axb1").mkdir()
+    with connect(tmp_path / name) as connection:
+        assert rows(connection, "select distinct tape from records") == [(name,)]
+        assert rows(connection, "select count(*) > 0 from bbo('KXTEST-A')") == [(True,)]
+        assert rows(connection, "select count(*) from gaps") == [(2,)]
+
+
+@pytest.mark.parametrize("market", ["X'; drop view records; --", "../../etc/passwd", 'a"b', "{rows}", "%s", "\x1b[2J"])
+def test_a_ticker_is_nothing_but_a_text(tmp_path: Path, market: str) -> None:
+    script = Script().session().opened().subscribed().snapshot(market, [("0.4000", "1.00")], []).stop()
+    with connect(script.tape(tmp_path / "tape").path) as connection:
+        assert rows(connection, "select market from markets") == [(market,)]
+        assert rows(connection, "select price_e4 from book_at(?)", market) == [(4000,)]
+        assert rows(connection, "select bid_e4 from bbo(?)", market) == [(4000,)]
+        assert rows(connection, "select count(*) from records") == [(5,)]
+
+
+def test_a_segment_that_leads_out_of_the_tape_is_refused(tmp_path: Path) -> None:
+    tape = story(2).tape(tmp_path / "tape")
+    file = tape.path / tape.segments[0].file
+    file.rename(tmp_path / "elsewhere.parquet")
+    file.symlink_to(tmp_path / "elsewhere.parquet")
+    with pytest.raises(TapeDamaged, match="leads out of the tape's directory"):
+        connect(tape.path)
+    file.unlink()
+    with pytest.raises(TapeDamaged, match="is missing"):
+        connect(tape.path)
+    file.write_bytes(b"short")
+    with pytest.raises(TapeDamaged, match="has 5 bytes where"):
+        take(tape.path)
+
+
+def test_errors_are_duckdbs_and_name_what_there_is(tmp_path: Path) -> None:
+    with connect(story(2).tape(tmp_path / "tape").path) as connection:
+        with pytest.raises(SqlError, match=r"(?s)recrods does not exist.*views: .*deltas.*macros: book_at"):
+            ask(connection, "select * from recrods")
+        with pytest.raises(SqlError, match="syntax error") as caught:
+            ask(connection, "selec 1")
+        assert names() not in str(caught.value)
+        for query, words in (
+            ("from book_at('X', 'yesterday')", "'yesterday' is not a time"),
+            ("from ohlc('KXTEST-A', 'often')", "often"),
+            ("from depth('KXTEST-A', '1ns')", "instants"),
+            ("select seq_at('nowhere', 'end')", "no tape 'nowhere' here"),
+        ):
+            with pytest.raises(SqlError, match=words):
+                relation = ask(connection, query)
+                assert relation is not None
+                list(batches(relation)[1])
+
+
+def test_words_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story(1).tape(tmp_path / "one")
+    story(1).tape(tmp_path / "two")
+    monkeypatch.chdir(tmp_path)
+    one, two = Path("one"), Path("two")
+    assert split(["one", "select 1"]) == ([one], "select 1")
+    assert split(["o*", "two", "from trades"]) == ([one, two], "from trades")
+    assert split([str(tmp_path / "*")]) == ([tmp_path / "one", tmp_path / "two"], None)
+    for words, said in ((["select 1"], "name a tape"), (["three"], "three: no tape"), (["three", "select 1"], "three")):
+        with pytest.raises(Exception, match=said):
+            split(words)
+
+
+def test_arrow_comes_without_a_detour(tmp_path: Path) -> None:
+    with connect(story().tape(tmp_path / "tape").path) as connection:
+        table = connection.sql("select seq, price_e4, market from deltas order by seq").to_arrow_table()
+        assert table.schema.types == [pa.int64(), pa.int32(), pa.string()]
+        reader = connection.sql("select seq from records order by seq").to_arrow_reader(50)
+        assert next(batch.num_rows for batch in reader) <= 50
+        polars = pytest.importorskip("polars", reason="polars is not installed")
+        assert polars.from_arrow(table)["seq"].to_list() == table.column("seq").to_pylist()
+
+
+def test_instants_are_found_in_every_session(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    with connect(tape.path) as connection:
+        assert rows(connection, "select seq_at('tape', ?), seq_at('tape', 'end')", START_NS - 1)[0][0] == -1
+        assert rows(connection, "select seq_at('tape', timestamp '2026-08-11 01:00:00.002')") == [(2,)]
+        assert rows(connection, "select seq_at('tape', '2026-08-10 21:00:00.002 ET')") == [(2,)]

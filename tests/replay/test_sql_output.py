@@ -1,0 +1,73 @@
+"""Answers as table, CSV, JSON and Parquet, and the command that gives them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from console import Cli, assert_refused, console
+from sample_tapes import Script, story
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs `tapedeck` with these arguments in this process."""
+    return console(capsys, monkeypatch)
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> str:
+    """A tape with trades and gaps."""
+    return str(story().tape(tmp_path / "tape", segment_records=40).path)
+
+
+QUERY = "select seq, time, price, trade_id, is_block, [seq, 1] as list, null as nothing from trades order by seq"
+
+
+def test_one_answer_in_every_form(cli: Cli, tape: str, tmp_path: Path) -> None:
+    objects = json.loads(cli("sql", tape, QUERY, "--json").out)
+    lines = list(csv.DictReader(io.StringIO(cli("sql", tape, QUERY, "--as", "csv").out)))
+    assert cli("sql", tape, QUERY, "--out", str(tmp_path / "a.parquet")).code == 0
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert len(objects) == len(lines) == table.num_rows == 16
+    assert objects[0]["time"].endswith("Z") and objects[0]["time"] == lines[0]["time"]
+    assert [int(line["seq"]) for line in lines] == [o["seq"] for o in objects] == table.column("seq").to_pylist()
+    assert (lines[0]["price"], objects[0]["price"], lines[0]["nothing"]) == ("0.4550", 0.455, "")
+    assert objects[0]["list"] == json.loads(lines[0]["list"])
+    shown = cli("sql", tape, QUERY, "--rows", "3").out.splitlines()
+    assert shown[0].split()[:3] == ["seq", "time", "price"]
+    assert shown[-1] == "(16 rows, 13 of them not shown)"
+    assert len(shown) == 6
+
+
+def test_a_file_is_never_written_over(cli: Cli, tape: str, tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    assert cli("sql", tape, QUERY, "--out", str(out)).code == 0
+    before = out.read_text()
+    assert_refused(cli("sql", tape, QUERY, "--out", str(out)), "exists already")
+    assert (out.read_text(), sorted(p.name for p in tmp_path.iterdir())) == (before, ["a.csv", "tape"])
+
+
+def test_nothing_a_tape_holds_reaches_the_terminal_as_a_command(cli: Cli, tmp_path: Path) -> None:
+    script = Script().session().frame(b'{"type":"\x1b]0;owned\x07"}').stop()
+    place = str(script.tape(tmp_path / "tape").path)
+    out = cli("sql", place, "select payload from frames").out
+    assert "\x1b" not in out and "\\x1b" in out
+
+
+def test_what_cannot_be_answered_is_said_in_words(cli: Cli, tape: str, tmp_path: Path) -> None:
+    refused = cli("sql", tape, "from trads")
+    assert (refused.code, refused.out) == (2, "")
+    assert "Table with name trads does not exist" in refused.err and "views: connections, decisions" in refused.err
+    assert_refused(cli("sql", str(tmp_path), "from trades"), "no tape is there")
+    assert_refused(cli("sql", "select 1"), "name a tape")
+    assert cli("sql", tape, QUERY, "--json", "--as", "csv").code == 2
+    assert cli("sql", tape, QUERY, "--as", "parquet").code == 2
+
+
+def test_an_empty_answer_is_one(cli: Cli, tape: str) -> None:
+    assert json.loads(cli("sql", tape, "from trades where false", "--json").out) == []
+    assert cli("sql", tape, "from orders").out.splitlines()[-1] == "(0 rows)"
+    assert cli("sql", tape, "create table mine as from trades").code == 0
