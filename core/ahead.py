@@ -6,17 +6,33 @@ by one then finds the memory closed: to touch a cell of it brings everything bac
 of, and what came after is done again. So nobody can see the future, nor that it was there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
 
-from core.cells import H_RECORDS, H_STOP, H_TOLD, Memory
+from core.cells import (
+    H_RECORDS,
+    H_STOP,
+    H_TOLD,
+    H_UNDO,
+    H_UNDO_AT,
+    M_PRICES,
+    M_TRADES,
+    POINT_CELLS,
+    R_AT,
+    R_ROOM,
+    TRADE_CELLS,
+    Memory,
+)
 from core.glance import Glance
 from core.runs import DUE, LOG_COLUMNS
 
 MOST_ROWS: Final = 65_536
 """Rows of a stretch, each of which wakes once at most: as many as a batch has."""
+
+UNDO_CELLS: Final = 1 << 17
+"""Of the log of what a stretch overwrites in rings (1 MB): 13,000 trades or 26,000 moves of a best price."""
 
 _ROW, _KEY, _NOW, _BEST = range(4)  # columns of the log; after _BEST best yes bid, its size, best no bid, its size
 
@@ -26,18 +42,30 @@ class Ahead:
 
     told: the window of the market that somebody is being told of, None = nothing runs ahead. place: which wake that is.
     keys: of each wake, the market's place and why, as `core.runs` notes them. bids, no_bids and their sizes:
-    views of their best prices. is_ahead: False once everything was brought back.
+    views of their best prices. is_ahead: False once everything was brought back. kept: cells that were copied to come
+    back to, for the last stretch.
     """
 
     __slots__ = (
-        "_arrived", "_kept", "_log", "_memory", "_now_ns", "_nows", "_rows", "bid_sizes", "bids", "is_ahead", "keys",
-        "no_bid_sizes", "no_bids", "place", "told",
+        "_arrived", "_end", "_kept", "_log", "_markets", "_memory", "_now_ns", "_nows", "_rows", "_spans", "_undo",
+        "_undo_cells", "bid_sizes", "bids", "is_ahead", "kept", "keys", "no_bid_sizes", "no_bids", "place", "told",
     )  # fmt: skip
 
-    def __init__(self, memory: Memory, arrived: Callable[[int, int], None]) -> None:
-        """arrived: called with row and time when everything was brought back to the record of that row."""
+    def __init__(
+        self,
+        memory: Memory,
+        markets: Callable[[], Iterable[int]],
+        arrived: Callable[[int, int], None],
+        undo_cells: int = UNDO_CELLS,
+    ) -> None:
+        """markets: the offsets of all. arrived: called with row and time when everything was brought back to the record
+        of that row."""
+        self._undo_cells = undo_cells
         self._memory = memory
+        self._markets = markets
         self._arrived = arrived
+        self._undo = self._end = self.kept = 0
+        self._spans: Any = ()
         self._log: Any = None
         self._nows: Any = None
         self._kept = np.zeros(0, np.int64)
@@ -112,20 +140,47 @@ class Ahead:
         self._memory.open()
 
     def _restore(self) -> None:
-        memory = self._memory
-        memory.m[len(self._kept) : memory.end] = 0  # never handed out, so to be found empty
-        memory.m[: len(self._kept)] = self._kept
+        memory, machine = self._memory, self._memory.machine
+        machine.undo(memory.m, self._undo)
+        memory.m[self._end : memory.end] = 0  # never handed out, so to be found empty
+        machine.copy_back(memory.m, self._kept, self._spans)
 
     def _step(self, last: int) -> int:
         memory = self._memory
         machine, (cells, stride, first, glance) = memory.machine, self._rows
-        if glance is None:
-            return int(machine.run_ahead(memory.m, cells, stride, first, last, self._log))
-        numbers = glance.compiled, glance.place, glance.shared, glance.mine
-        return int(machine.run_glancing(memory.m, cells, stride, first, last, self._log, *numbers))
+        memory.plain[H_UNDO] = self._undo + self._undo_cells
+        try:
+            if glance is None:
+                return int(machine.run_ahead(memory.m, cells, stride, first, last, self._log))
+            numbers = glance.compiled, glance.place, glance.shared, glance.mine
+            return int(machine.run_glancing(memory.m, cells, stride, first, last, self._log, *numbers))
+        finally:
+            memory.plain[H_UNDO] = 0
 
     def _keep(self) -> None:
-        used = self._memory.end
-        if len(self._kept) != used:
-            self._kept = np.empty(used, np.int64)
-        self._kept[:] = self._memory.m[:used]
+        """Copy all but rings, and begin the log of what is lost of these."""
+        memory = self._memory
+        if not self._undo:
+            self._undo = memory.take(self._undo_cells)
+        memory.plain[H_UNDO_AT] = self._undo
+        self._end = memory.end
+        self._spans = self._between_rings()
+        needed = int((self._spans[1::2] - self._spans[::2]).sum())
+        if len(self._kept) < needed:
+            self._kept = np.empty(needed * 3 // 2, np.int64)
+        self.kept = memory.machine.copy_out(memory.m, self._kept, self._spans)
+
+    def _between_rings(self) -> Any:
+        """Where the memory is neither a ring nor the log: from, up to, from, up to."""
+        m = self._memory.m
+        markets = np.fromiter(self._markets(), np.int64)
+        blocks = [(np.array([self._undo]), np.array([self._undo_cells]))]
+        for ring, cells in ((M_PRICES, POINT_CELLS), (M_TRADES, TRADE_CELLS)):
+            at = markets + ring
+            blocks.append((m[at + R_AT], m[at + R_ROOM] * cells))
+        firsts, sizes = map(np.concatenate, zip(*blocks, strict=True))
+        order = np.argsort(firsts[firsts > 0])
+        firsts, sizes = firsts[firsts > 0][order], sizes[firsts > 0][order]
+        spans = np.empty(2 * len(firsts) + 2, np.int64)
+        spans[0], spans[1:-1:2], spans[2::2], spans[-1] = 0, firsts, firsts + sizes, self._end
+        return spans

@@ -46,6 +46,8 @@ H_END = 19  # the first cell that was never handed out
 H_CELLS = 20  # cells that there are
 H_FREED = 21  # the first of a chain of blocks that the machine gave up: each holds the next one, and its size
 H_OWN = 22  # 1 = the row stepped last concerns orders of ours
+H_UNDO = 23  # while the machine runs ahead, the end of the log of what it overwrites (`core.undo`); else 0
+H_UNDO_AT = 24  # where the log goes on
 
 # A connection.
 C_NUMBER, C_OPEN, C_HEARD = range(3)
@@ -141,11 +143,10 @@ class Memory:
 
     def reserve(self, cells: int) -> None:
         """Have so many cells left at the end."""
-        room = len(self.plain)
-        while room < self.plain[H_END] + cells:
-            room *= 2
-        if room == len(self.plain):
+        needed = self.plain[H_END] + cells
+        if needed <= len(self.plain):
             return
+        room = needed * 3 // 2
         grown = array("q", bytes(8 * room))
         grown[: len(self.plain)] = self.plain
         grown[H_CELLS] = room

@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Machine: TypeAlias = SimpleNamespace
 """A copy: the functions of all modules by their names."""
 
-MODULES: Final = ("core.levels", "core.trade_ids", "core.machine", "core.runs")
+MODULES: Final = ("core.undo", "core.levels", "core.trade_ids", "core.machine", "core.runs")
 """In the order of who calls whom: each calls functions of itself and of those before it."""
 
 _MARK: Final = "is_inner"

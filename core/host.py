@@ -56,7 +56,9 @@ class Host:
         self._load = load
         self._run = run
         self._raises = raises
-        self._ahead = Ahead(engine.memory, self._arrived)
+        self._ahead = Ahead(
+            engine.memory, lambda: [state.at for state in engine.store.states().values()], self._arrived
+        )
         self._seats = Seats(run, raises, self._failed)
         self._seq = 0  # of row 0 of what the machine steps ahead
         self._begin(RunTerms(), "", 0)
@@ -192,6 +194,11 @@ class Host:
         if self.wakes.tell_ahead(message_at):
             return stopped, Reaction()
         return self._ahead.row + 1, self._tended()
+
+    @property
+    def cells_kept(self) -> int:
+        """Cells that were copied for the last `run_ahead`: what a stretch costs however short it is."""
+        return self._ahead.kept
 
     @property
     def row_told(self) -> int:

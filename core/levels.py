@@ -16,6 +16,7 @@ from core.cells import (
     H_FREED,
     H_POOL,
     H_POOL_CAPACITY,
+    H_UNDO,
     L_FACTOR,
     L_SHIFT,
     L_SIZES,
@@ -41,6 +42,7 @@ from core.cells import (
     RING_CAPACITY,
 )
 from core.copies import inner
+from core.undo import spare
 
 DOLLAR: Final = 10_000
 MAX_SIZE: Final = 10**15
@@ -158,6 +160,8 @@ def grow(m: Any, ring: int, cells: int) -> None:
         for cell in range(cells):
             m[new + item * cells + cell] = m[old + place * cells + cell]
     if room:
+        if m[H_UNDO]:
+            spare(m, old, 2)
         m[old] = m[H_FREED]
         m[old + 1] = room * cells
         m[H_FREED] = old
@@ -175,12 +179,15 @@ def append(m: Any, ring: int, cells: int) -> int:
     place = first + length
     if place >= room:
         place -= room
+    cell = m[ring + R_AT] + place * cells
     if length < room:
         m[ring + R_LENGTH] = length + 1
         m[H_POOL] += 1
     else:
+        if m[H_UNDO]:
+            spare(m, cell, cells)
         m[ring + R_FIRST] = first + 1 if first + 1 < room else 0
-    return m[ring + R_AT] + place * cells  # type: ignore[no-any-return]  # a cell
+    return cell  # type: ignore[no-any-return]  # a cell
 
 
 @inner

@@ -40,6 +40,7 @@ from core.cells import (
 from core.copies import inner, inner_with
 from core.levels import DOLLAR, DONE, size_at
 from core.machine import step_delta, step_snapshot, step_ticker, step_trade
+from core.undo import has_undo_room
 
 # Columns of rows: one stretch after the other. O_MARKET: index of the element that holds the market's offset, 0 = none
 # known. O_MORE: index of the element where what the columns do not say begins.
@@ -216,7 +217,8 @@ def note_wake(m: Any, log: Any, row: int, why: int) -> None:
 @inner
 def can_step(m: Any, rows: Any, stride: int, row: int, log: Any) -> bool:
     """Step a row if it is one to be stepped ahead; m[H_STOP]: why not."""
-    if rows[O_NOW * stride + row] >= m[H_DUE] or m[H_TOLD] == len(log) // LOG_COLUMNS:
+    is_full = m[H_TOLD] == len(log) // LOG_COLUMNS or not has_undo_room(m)
+    if is_full or rows[O_NOW * stride + row] >= m[H_DUE]:
         m[H_STOP] = DUE
         return False
     if not step_any(m, rows, stride, row):

@@ -239,14 +239,14 @@ class Hosted:
             return END, stopped, reaction
         if why == DUE and stopped < last:
             return self._singly((cells, stride, stopped, last), 1)
-        is_short = why in (UNDONE, OWN) and stopped - first < player.engine.memory.end // CELLS_A_ROW
+        is_short = why in (UNDONE, OWN) and stopped - first < host.cells_kept // CELLS_A_ROW
         self._pace = 0 if is_short else min(2 * self._pace, MOST_ROWS)
         return why, stopped, reaction
 
     @property
     def _least(self) -> int:
         """Rows of a stretch that has paid."""
-        return max(LEAST_AHEAD, self.player.engine.memory.end // CELLS_A_ROW)
+        return max(LEAST_AHEAD, self.host.cells_kept // CELLS_A_ROW)
 
     def _singly(self, rows: tuple[Any, int, int, int], most: int) -> tuple[int, int, Reaction]:
         """`_sweep` with a stop at every record that wakes somebody, at most so often."""

@@ -9,7 +9,17 @@ from stretch import BEST, MARKET, NOW_NS, known, rows
 
 from core import state
 from core.ahead import MOST_ROWS, Ahead
-from core.cells import H_DUE, H_STOP, M_NO_BEST, M_YES_BEST, WAKE_BOOK, WAKE_TOP
+from core.cells import (
+    H_DUE,
+    H_STOP,
+    H_UNDO,
+    M_NO_BEST,
+    M_YES_BEST,
+    POINT_CELLS,
+    RING_CAPACITY,
+    WAKE_BOOK,
+    WAKE_TOP,
+)
 from core.engine import Engine
 from core.glance import Blocks, Glance
 from core.runs import BOOK_WOKE, DUE, END, TOP_WOKE, WHYS
@@ -25,7 +35,9 @@ class Stretch:
     def __init__(self, *deltas: tuple[int, int], wakes: int = WAKE_TOP) -> None:
         self.engine, self.at = known(is_compiled=True, wakes=wakes)
         self.arrived: list[tuple[int, int]] = []
-        self.ahead = Ahead(self.engine.memory, lambda row, now_ns: self.arrived.append((row, now_ns)))
+        self.ahead = Ahead(
+            self.engine.memory, lambda: (self.at,), lambda row, now_ns: self.arrived.append((row, now_ns))
+        )
         self.cells, self.count = rows(self.engine, *deltas), len(deltas)
 
     def run(self, last: int = 0, first: int = 0, glance: Glance | None = None) -> int:
@@ -108,6 +120,37 @@ def test_after_coming_back_the_rest_is_stepped_as_if_nothing_had_been(place: int
     stretch.ahead.finish()
     stretch.engine.ran(len(MOVES))
     assert stretch.digest == stretch.stepped(len(MOVES))
+
+
+@pytest.mark.parametrize("place", [0, 700, 1_500, 2_399])
+def test_what_full_rings_have_lost_comes_back_and_what_is_kept_does_not_hold_them(place: int) -> None:
+    many = tuple((4_100, 100 if row % 2 == 0 else -100) for row in range(2_400))
+    stretch, other = Stretch(*many), Stretch(*many)
+    for each in (stretch, other):
+        each.engine.memory.reserve(100_000)
+    assert stretch.run(last=1_200) == 1_200
+    stretch.ahead.finish()
+    assert stretch.run(first=1_200) == 2_400
+    assert stretch.ahead.kept < RING_CAPACITY * POINT_CELLS
+    stretch.ahead.place = max(place - 1_200, 0)
+    row = stretch.ahead.row
+    stretch.ahead.settle()
+    stretch.engine.ran(row + 1)
+    other.engine.run(other.cells, len(many), 0, row + 1)
+    assert stretch.digest == other.digest
+    assert stretch.engine.memory.plain[H_UNDO] == 0
+
+
+def test_a_stretch_ends_where_the_log_of_what_rings_lost_is_full() -> None:
+    many = tuple((4_100, 100 if row % 2 == 0 else -100) for row in range(1_200))
+    stretch = Stretch(*many)
+    stretch.ahead = Ahead(stretch.engine.memory, lambda: (stretch.at,), lambda *_: None, undo_cells=100)
+    stretch.engine.memory.reserve(100_000)
+    stopped = stretch.run()
+    assert RING_CAPACITY < stopped < RING_CAPACITY + 40
+    stretch.ahead.finish()
+    assert stretch.engine.memory.plain[H_STOP] == DUE, "a reason to go on after being told"
+    assert stretch.run(first=stopped) > stopped
 
 
 def test_everybody_told_opens_the_memory_where_the_machine_stands() -> None:

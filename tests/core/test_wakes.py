@@ -63,7 +63,9 @@ class Floor:
 
     def __init__(self, *strategies: Strategy, is_compiled: bool = False) -> None:
         self.engine, self.at = known(is_compiled=is_compiled)
-        self.ahead = Ahead(self.engine.memory, lambda _row, now_ns: setattr(self.ahead, "now_ns", now_ns))
+        self.ahead = Ahead(
+            self.engine.memory, lambda: (self.at,), lambda _row, now_ns: setattr(self.ahead, "now_ns", now_ns)
+        )
         self.failed: list[str] = []
         self.seats = Seats(directly, (Deadline,), self._fail)
         for number, strategy in enumerate(strategies):

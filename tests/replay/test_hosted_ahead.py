@@ -190,8 +190,8 @@ def test_what_is_kept_for_coming_back_stays_in_proportion_to_the_records(
     keep = Ahead._keep
 
     def counting(self: Ahead) -> None:
-        kept.append(self._memory.end)
         keep(self)
+        kept.append(self.kept)
 
     monkeypatch.setattr(Ahead, "_keep", counting)
     ran(open_tape(place / "tape"), (spec("a", Trader, every=0),), least=512, singles=64, cells=CELLS_A_ROW)
