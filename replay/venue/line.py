@@ -63,12 +63,13 @@ class Line:
     def rest(self, key: str, side: BookSide, price: int, count: int, level: int) -> None:
         """An order comes to rest. level: what others have at its price now, by the book."""
         level = max(level, 0)
-        self._orders.add(Resting(key, side, price, count, level, self._next(), level))
+        self._orders.add(Resting(key, side, price, count, level, self._next(), level, level, count))
 
     def shrink(self, key: str, count: int) -> None:
         """So much is left of an order from now on, less than before; it keeps its place. 0 = it is gone."""
         order = self._orders.get(key)
         assert 0 <= count <= order.count, f"order {key} of {order.count} shrinks to {count}"
+        order.spare = max(order.spare - (order.count - count), 0)
         order.count = count
         self._orders.sweep()
 
@@ -121,9 +122,9 @@ class Line:
         """A gap begins: until the next snapshot the book is not known. Fills nothing."""
         self._is_lost = True
         self._pairing.doubt()
-        if self._model.is_first:
-            for order in self._orders.all():
-                order.ahead = 0
+        for order in self._orders.all():
+            order.least = 0
+            order.ahead = 0 if self._model.is_first else order.ahead
         return []
 
     def flush(self, now_ns: int) -> list[Fill]:
@@ -140,35 +141,41 @@ class Line:
         for traded, count in pairs:
             for order in self._orders.at(side, price):
                 if order.number > traded:
-                    order.ahead = max(order.ahead - count, 0)
+                    order.advance(count, count)
 
     def _decide(self, cancelled: list[Part]) -> None:
         """These contracts were cancelled."""
         for part in cancelled:
-            if part.is_doubtful and not self._model.is_first:
-                continue
+            is_guessed = self._model.is_first or not part.is_doubtful
             for order in self._orders.at(part.side, part.price):
                 if order.number < part.number:
-                    order.ahead -= gone_ahead(self._model, order.ahead, part.others, part.count)
-                    _limit(order, order.level, self._pairing)
+                    gone = gone_ahead(self._model, order.ahead, part.others, part.count) if is_guessed else 0
+                    order.advance(gone, part.count)
+                    if is_guessed:
+                        _limit(order, order.level, self._pairing)
 
     def _taken(self, side: BookSide, price: int, count: int, number: int) -> list[Fill]:
-        """Somebody took so much at a price; orders that came before this number were there."""
+        """Somebody took so much at a price; orders that came before this number were there.
+
+        Of what our earlier orders may have got at best, nobody else can have gone: whoever stands behind them has the
+        more ahead, should they be dropped.
+        """
         fills: list[Fill] = []
-        left, served = count, 0  # served: of others, at the price
+        left, served, hoped = count, 0, 0  # served: of others, at the price; hoped: of ours, at best
         for order in self._orders.met(side, price):
             if order.number > number:
                 continue
-            why = Why.THROUGH
             if order.price == price:
-                why = Why.TRADE
                 more = 0 if self._model.is_first else min(max(order.ahead - served, 0), left)
                 served += more
                 left -= more
-                order.ahead = max(order.ahead - (count if self._model.is_first else served), 0)
             given = order.give(left)
             left -= given
-            fills.append(Fill(order.key, given, why))
+            fills.append(Fill(order.key, given, Why.TRADE if order.price == price else Why.THROUGH))
+            behind = hoped
+            hoped += order.hope(count - hoped - (order.least if order.price == price else 0))
+            if order.price == price:
+                order.advance(count - behind, count)
         self._orders.sweep()
         return fills
 
@@ -176,9 +183,11 @@ class Line:
         """So much more is offered at a price."""
         fills: list[Fill] = []
         other = BookSide.ASK if side is BookSide.BID else BookSide.BID
+        hoped = count
         for order in self._orders.met(other, price):
             given = order.give(count)
             count -= given
+            hoped -= order.hope(hoped)
             fills.append(Fill(order.key, given, Why.CROSSED))
         self._orders.sweep()
         return _joined(fills)
@@ -189,6 +198,7 @@ def _limit(order: Resting, level: int, pairing: Pairing) -> None:
     order.level = level
     if order.ahead > level:
         order.ahead = min(order.ahead, level + pairing.waiting(order.side, order.price, order.number))
+    order.least = min(order.least, order.ahead)
 
 
 def _joined(fills: list[Fill]) -> list[Fill]:

@@ -10,7 +10,8 @@ and 26 frames later. The others came before it, by at most 3 ms and 6 frames. Th
 neither did those of changes.
 
 So what leaves a level waits for `WINDOW_NS` whether a trade claims it; what nobody claims was cancelled. Who has no
-`ts_ms` (before 2026-04-15) is paired within the window alone. A pair may be cut: what is left of either waits on.
+`ts_ms` (before 2026-04-15) is paired within the window alone, where a trade whose change never comes (it was with an
+order that was taken out of the tape) may claim another's. A pair may be cut: what is left of either waits on.
 Knows numbers only; times in ns of the tape's clock, prices 1/10,000 dollar on the yes scale, counts 1/100 contract.
 """
 

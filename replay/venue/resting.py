@@ -11,7 +11,10 @@ from core.actions import BookSide
 @dataclass(slots=True)
 class Resting:
     """An own order. count: what is left of it. ahead: contracts of others before it. number: when it came, among
-    everything that came. level: what others had at its price when that was last known."""
+    everything that came. level: what others had at its price when that was last known.
+
+    least, spare: what would be ahead and left of it if all who cancelled had been ahead: no truth has less of either.
+    """
 
     key: str
     side: BookSide
@@ -20,6 +23,8 @@ class Resting:
     ahead: int
     number: int
     level: int
+    least: int
+    spare: int
 
     def is_within(self, price: int) -> bool:
         """Whether somebody who takes at this price would trade with it."""
@@ -30,6 +35,17 @@ class Resting:
         count = min(self.count, most)
         self.count -= count
         return count
+
+    def hope(self, most: int) -> int:
+        """How much of so much it may have got, at best."""
+        hoped = min(self.spare, max(most, 0))
+        self.spare -= hoped
+        return hoped
+
+    def advance(self, count: int, at_most: int) -> None:
+        """So many went that were ahead, and so many at most."""
+        self.ahead = max(self.ahead - count, 0)
+        self.least = max(self.least - at_most, 0)
 
 
 class RestingOrders:

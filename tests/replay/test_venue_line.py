@@ -195,3 +195,16 @@ def test_trades_that_are_seen_within_a_gap_count(model: str) -> None:
     line.lost()
     assert line.trade(1, ASK, 4_500, 1_200) == [Fill("a", 200, Why.TRADE)]
     assert line.trade(1, ASK, 4_400, 100) == [Fill("a", 100, Why.THROUGH)]
+
+
+def test_an_earlier_order_of_ours_that_may_have_been_filled_does_not_make_way_for_a_later_one() -> None:
+    line = Line("pessimistic@1")
+    line.rest("first", BID, 4_500, 300, 400)
+    line.level(1, BID, 4_500, 400, 600, stamp_ns=1)
+    line.rest("second", BID, 4_500, 300, 600)
+    line.level(2, BID, 4_500, 600, 300, stamp_ns=2)  # 300 cancelled, all of them ahead of the first perhaps
+    line.trade(3, ASK, 4_500, 100, stamp_ns=3)
+    line.trade(4, ASK, 4_500, 300, stamp_ns=4)  # the first, perhaps
+    line.drop("first")
+    assert line.ahead("second") == 200  # those that came between the two
+    assert line.trade(5, ASK, 4_500, 200, stamp_ns=5) == []
