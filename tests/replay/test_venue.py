@@ -150,6 +150,13 @@ def test_in_a_gap_nothing_is_taken_and_fills_are_not_trusted() -> None:
     assert [(ms(a.at_ns), a.trusted) for a in found.of(told.Arrived)] == [(105, True), (305, False), (705, True)]
 
 
+def test_who_comes_while_the_book_is_not_known_stands_behind_all_that_the_next_snapshot_shows() -> None:
+    day = Day().at(200).skip(sid=1).delta(MARKET, "yes", "0.4000", "1.00")
+    day.at(600).snapshot(MARKET, [("0.4000", "25.00")], [("0.5000", "10.00")]).at(SOON).ping()
+    found = backtest(day, {300: bid(4_000, 300)})
+    assert [(ms(rested.at_ns), rested.ahead) for rested in found.of(told.Rested)] == [(305, 1_100), (600, 2_500)]
+
+
 @pytest.mark.parametrize(
     ("terms", "words"),
     [
