@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import tapedeck_backtest
+import tapedeck_cast
 import tapedeck_exchange
 import tapedeck_live
 import tapedeck_run
@@ -126,7 +128,7 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
     from capture.trading.desk import TradeOptions
     from core.actions import RunTerms
 
-    specs = tapedeck_run.specify(["scanner", "market-maker"], list(DEMO_PARAMETERS), None)
+    specs = tapedeck_cast.specify(["scanner", "market-maker"], list(DEMO_PARAMETERS), None)
     unheard = os.open(os.devnull, os.O_WRONLY)
     try:
         reporter = Reporter(unheard)
@@ -149,8 +151,8 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
 
 
 for group in (
-    tapedeck_live, tapedeck_run, tapedeck_exchange, tapedeck_tapes, tapedeck_sql, tapedeck_strategies,
-    tapedeck_upkeep,
+    tapedeck_live, tapedeck_run, tapedeck_backtest, tapedeck_exchange, tapedeck_tapes, tapedeck_sql,
+    tapedeck_strategies, tapedeck_upkeep,
 ):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 

@@ -11,6 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tapedeck_cast import (
+    MaxContracts,
+    MaxDayLoss,
+    MaxExposure,
+    MaxMarkets,
+    MaxOrder,
+    ParamsFile,
+    Set,
+    Strategies,
+    limits_of,
+    require_numbers,
+    specify,
+)
 from tapedeck_console import answer, marking, seconds_of, stop
 
 if TYPE_CHECKING:
@@ -24,89 +37,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-SHIPPED: dict[str, str] = {
-    "scanner": "strategies.scanner:Scanner",
-    "market-maker": "strategies.market_maker:MarketMaker",
-}
-"""Short names of the strategies that come with the program."""
-
-MOST = 1e9
-"""Contracts, dollars or seconds that an option may say: more is no limit, and no number is none either."""
-
 _STDOUT = 1
 
 
-def path_of(strategy: str) -> str:
-    """The import path of a strategy as it is written on the command line."""
-    return SHIPPED.get(strategy, strategy)
-
-
-def specify(strategies: list[str], given: list[str], params: Path | None) -> "tuple[StrategySpec, ...]":
-    """The strategies with their parameters; raises ConfigError. given: k=v, or name.k=v where there are several."""
-    from core.errors import ConfigError
-    from replay.loading import specify as specify_one
-
-    names = [_name_of(strategy) for strategy in strategies]
-    twice = next((name for name in names if names.count(name) > 1), "")
-    if twice:
-        raise ConfigError(f"strategy {twice} is named twice; a run has each once")
-    values = _values(names, given, params)
-    return tuple(specify_one(n, path_of(s), values[n]) for n, s in zip(names, strategies, strict=True))
-
-
-def _name_of(strategy: str) -> str:
-    return strategy if strategy in SHIPPED else strategy.rpartition(":")[2] or strategy
-
-
-def _values(names: list[str], given: list[str], params: Path | None) -> dict[str, dict[str, Any]]:
-    from core.errors import ConfigError
-
-    values: dict[str, dict[str, Any]] = {name: {} for name in names}
-    if params is not None:
-        for name, table in _read_toml(params).items():
-            if name not in values or not isinstance(table, dict):
-                raise ConfigError(f"{params}: [{name}] is no strategy of this run; it has {', '.join(names)}")
-            values[name].update(table)
-    for pair in given:
-        key, equals, value = pair.partition("=")
-        name, dot, parameter = key.rpartition(".")
-        if not equals or not parameter or (dot and name not in values):
-            raise ConfigError(f"--set {pair!r}: write parameter=value, or one of {', '.join(names)} before a dot")
-        if not dot and len(names) > 1:
-            raise ConfigError(f"--set {pair!r}: say whose it is, such as {names[0]}.{key}=...")
-        values[name or names[0]][parameter] = value
-    return values
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    import tomllib
-
-    from core.errors import ConfigError
-
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"--params {path}: {error}") from error
-
-
-Strategies = Annotated[
-    list[str], typer.Argument(metavar="STRATEGY...", help="scanner, market-maker, package.module:Class, file.py:Class")
-]
 Env = Annotated[str, typer.Option("--env", metavar="demo|prod|URL", help="Which exchange; a URL for a local one.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="TAPE", help="The tape: made, or gone on with.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="A parameter; NAME.K=V with several.")]
-ParamsFile = Annotated[
-    Path | None, typer.Option("--params", metavar="FILE.toml", help="Parameters: a table for each strategy.")
-]
 Paper = Annotated[bool, typer.Option("--paper", help="No real orders: a pessimistic fill model answers them.")]
 LiveOrders = Annotated[bool, typer.Option("--live-orders", help="With --env prod: really trade real money.")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take over resting orders of earlier sessions of this tape.")]
 Ignore = Annotated[bool, typer.Option("--ignore", help="Leave resting orders alone that are not this run's.")]
-MaxOrder = Annotated[float, typer.Option("--max-order", min=0.01, help="Contracts of one order.")]
-MaxContracts = Annotated[float, typer.Option("--max-contracts", min=0.01, help="Contracts held in a market.")]
-MaxExposure = Annotated[float, typer.Option("--max-exposure", min=0.01, help="Dollars that could be lost in all.")]
-MaxDayLoss = Annotated[float, typer.Option("--max-day-loss", min=0.01, help="Dollars lost in a UTC day.")]
-MaxMarkets = Annotated[int, typer.Option("--max-markets", min=1, help="Markets with orders or a position.")]
 OrderLife = Annotated[int, typer.Option("--order-life", min=5, max=3_600, help="Seconds an order lives unrenewed.")]
 MaxLag = Annotated[int, typer.Option("--max-lag-ms", min=10, help="An order older than its cause by this is not sent.")]
 For = Annotated[
@@ -146,31 +85,23 @@ def run(
     and sees that none rests. Exit 1: a strategy failed, or an order may still rest. Exit 2: it could not begin.
     """
     from capture.environments import environment as find_environment
-    from core.actions import RiskLimits, RunTerms
+    from core.actions import RunTerms
 
     place = find_environment(environment)
     _require_permission(place, paper=paper, live_orders=live_orders)
-    _require_numbers(max_order, max_contracts, max_exposure, max_day_loss, for_s or 0.0)
-    limits = RiskLimits(
-        order=round(max_order * 100),
-        market=round(max_contracts * 100),
-        exposure=round(max_exposure * 1_000_000),
-        day_loss=round(max_day_loss * 1_000_000),
-        markets=max_markets,
+    require_numbers(for_s or 0.0)
+    limits = limits_of(
+        max_order=max_order,
+        max_contracts=max_contracts,
+        max_exposure=max_exposure,
+        max_day_loss=max_day_loss,
+        max_markets=max_markets,
     )
     specs = specify(strategies, given or [], params)
     terms = RunTerms(
         strategies=specs, limits=limits, paper="touch" if paper else "", order_life_s=order_life, max_lag_ms=max_lag_ms
     )
     _trade(place, out, terms, adopt=adopt, ignore=ignore, for_s=for_s or 0.0, ca_file=ca_file, as_json=as_json)
-
-
-def _require_numbers(*values: float) -> None:
-    """What the command line's own limits let pass."""
-    from core.errors import ConfigError
-
-    if any(not value < MOST for value in values):
-        raise ConfigError(f"{max(values):g} is no limit that can be kept; give numbers below {MOST:g}")
 
 
 def _require_permission(place: "Environment", *, paper: bool, live_orders: bool) -> None:

@@ -5,7 +5,8 @@ commands, so that `--help` is quick.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -48,8 +49,14 @@ def parity(
     Replays the tape with the strategies that ran, in two processes at the same time under different PYTHONHASHSEED, and
     compares each decision with the recorded one, up to the last PROGRESS of each session. Exit 1: they part; the answer
     is the first place where, with its record, both decisions and the market as the replay saw it.
+
+    Of a backtest's RESULT directory: it is made again by both paths, and every table is compared.
     """
     from capture.tape.thrift import give_back
+    from replay.backtest.result import is_result
+
+    if is_result(tape):
+        _repeat(tape, as_json=as_json)
     from replay import open_tape, verdicts
     from replay.twofold import prove
 
@@ -76,20 +83,51 @@ def causality(
     At places all over the tape everything that follows is cut off, and then replaced (other prices, another order,
     garbage): what was decided up to there must stay as it was. Exit 1: something changed, or a strategy looked
     elsewhere than at what it was given. Without `--strategy` the strategies of the tape's own sessions are run.
+    Of a backtest's RESULT directory: what was decided and what happened at the venue, on its first tape that led to it.
     """
     from capture.tape.thrift import give_back
     from replay import open_tape, verdicts
+    from replay.backtest.result import is_result
     from replay.causality import examine
-
-    give_back()
     from replay.hosted import AROUND
 
-    specs = _specified(strategy, settings or [])
+    give_back()
+    around = dict(AROUND)
+    if is_result(tape):
+        tape, specs, around["staged"] = _of_result(tape, strategy)
+    else:
+        specs = _specified(strategy, settings or [])
     with progress_bar("replaying", "trials") as progress:
-        found = examine(open_tape(tape), specs, places=places, seed=seed, progress=progress, **AROUND)
+        found = examine(open_tape(tape), specs, places=places, seed=seed, progress=progress, **around)
     complain_of_glances(found.slow_glances)
     answer(found, verdicts.causality_lines(found), as_json=as_json)
     raise typer.Exit(0 if found.causal else 1)
+
+
+def _of_result(result: Path, strategy: str | None) -> "tuple[Path, tuple[StrategySpec, ...], dict[str, Any]]":
+    """The first tape of a result on which something was decided, what ran there, and before which venue."""
+    from replay.backtest.result import Result
+    from replay.backtest.run import cast, run_terms
+    from replay.backtest.setup import setup_of
+
+    if strategy is not None:
+        raise typer.BadParameter("--strategy goes with a tape; a result names its own")
+    found = Result.read(result)
+    setup = setup_of(found.manifest)
+    numbers = found.tables["decisions"].column("tape").to_pylist()
+    number = numbers[0] if numbers else 0
+    staged = {"venue": setup.venue, "seed": setup.seed, "run_terms": run_terms(setup)}
+    return Path(found.manifest["tapes"][number]["path"]), cast(setup), staged
+
+
+def _repeat(result: Path, *, as_json: bool) -> NoReturn:
+    from replay.backtest.proof import repeat
+    from replay.backtest.shown import repetition_lines
+
+    with progress_bar("backtesting") as progress:
+        found = repeat(result, progress)
+    answer(found, repetition_lines(found), as_json=as_json)
+    raise typer.Exit(0 if found.equal else 1)
 
 
 def _specified(strategy: str | None, settings: list[str]) -> "tuple[StrategySpec, ...]":

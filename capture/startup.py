@@ -19,9 +19,7 @@ from capture.tape.layout import Layout, read_label
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
 from core.records import Session
-
-VERSION: Final = "0.1.0"
-"""The version of this program, as it stands in the SESSION record."""
+from core.version import VERSION as VERSION
 
 OPTIONS: Final = WriterOptions(sync_interval_s=0.01, seal_apart=True)
 """A power cut may cost 10 ms: at the exchange's rates the disk is idle otherwise. Sealing has a process of its own."""

@@ -6,7 +6,7 @@ Must not know how a false future is made (`replay.futures`).
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from itertools import cycle, islice
 from typing import Any, Final
@@ -20,6 +20,7 @@ from core.records import Kind, encode_payload
 from replay import progress as report
 from replay.futures import FalseFuture, Future
 from replay.hosted import UNANSWERED, Hosted
+from replay.venue.told import Happening
 
 PLACES: Final = 8
 SEED: Final = 20_260_811
@@ -76,6 +77,21 @@ class _Place(msgspec.Struct, frozen=True):
     seq: int
     decisions: int
     digest: str
+    happened: str
+
+
+class _Heard:
+    """Listens to a simulated venue. digest: over all that it told."""
+
+    def __init__(self) -> None:
+        self._sum = sha256()
+
+    def __call__(self, happening: Happening) -> None:
+        self._sum.update(msgspec.json.encode(happening))
+
+    @property
+    def digest(self) -> str:
+        return self._sum.hexdigest()
 
 
 def examine(
@@ -85,14 +101,16 @@ def examine(
     places: int = PLACES,
     seed: int = SEED,
     progress: report.Progress = report.silent,
+    staged: Mapping[str, Any] | None = None,
     **around: Any,
 ) -> Causality:
     """Play the tape once as it is, and twice up to each of some places with a false future behind it.
 
-    strategies: of a what-if, empty = the tape's own. around: see `replay.hosted.AROUND`.
+    strategies: of a what-if, empty = the tape's own. around: see `replay.hosted.AROUND`. staged: what
+    `Hosted` takes of a simulated venue (venue, seed, run_terms); what happens there must then stay the same, too.
     Progress in trials. Raises TapeError when nothing was decided, ConfigError when a strategy cannot be had.
     """
-    work = _Work(tape, strategies, seed, around)
+    work = _Work(tape, strategies, seed, around, dict(staged or {}))
     try:
         work.examine(places, progress)
     except work.raises as error:
@@ -106,7 +124,7 @@ def examine(
         look_ahead=work.look_ahead,
         unsteady=work.unsteady,
         impure=work.impure,
-        notes=_notes(strategies),
+        notes=_notes(strategies, is_staged=bool(staged)),
         slow_glances=work.slow_glances,
     )
 
@@ -114,7 +132,14 @@ def examine(
 class _Work:
     """One examination as far as it has come."""
 
-    def __init__(self, tape: Tape, strategies: tuple[StrategySpec, ...], seed: int, around: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        strategies: tuple[StrategySpec, ...],
+        seed: int,
+        around: dict[str, Any],
+        staged: dict[str, Any],
+    ) -> None:
         self.trials: list[Trial] = []
         self.decisions = 0
         self.look_ahead: LookAhead | None = None
@@ -123,11 +148,13 @@ class _Work:
         self.slow_glances: tuple[str, ...] = ()
         self.raises: tuple[type[BaseException], ...] = around.get("raises", ())
         self._tape, self._strategies, self._seed, self._around = tape, strategies, seed, around
+        self._staged = staged
 
     def examine(self, places: int, progress: report.Progress) -> None:
         """Stops at the first change: one is enough, and to say where it is takes two replays more."""
-        whole = Hosted(self._tape, _PATH, self._strategies, **self._around)
-        chosen = _choose(whole, self._tape.head_seq, places, random.Random(self._seed))
+        heard = _Heard()
+        whole = Hosted(self._tape, _PATH, self._strategies, **self._around, **self._staged, listener=heard)
+        chosen = _choose(whole, heard, self._tape.head_seq, places, random.Random(self._seed))
         self.decisions, self.slow_glances = whole.decisions, whole.host.wakes.slow_glances
         if not self.decisions:
             remedy = "give other parameters" if self._strategies else "name a strategy with --strategy"
@@ -144,15 +171,18 @@ class _Work:
                     self.look_ahead = None if self.unsteady else self._first_change(false, place.seq, future)
                     return
 
-    def _hosted(self, tape: Tape) -> Hosted:
+    def _hosted(self, tape: Tape, heard: "_Heard | None" = None) -> Hosted:
         """For a trial: the watch costs more than all else, and has seen every hook on the true tape."""
-        return Hosted(tape, _PATH, self._strategies)
+        return Hosted(tape, _PATH, self._strategies, **self._staged, listener=heard)
 
     def _is_same(self, tape: Tape, place: _Place) -> bool:
-        hosted = self._hosted(tape)
+        heard = _Heard()
+        hosted = self._hosted(tape, heard)
         for _ in hosted.run(place.seq):
             pass
-        return (hosted.decisions, hosted.digest.hexdigest()) == (place.decisions, place.digest)
+        return (hosted.decisions, hosted.digest.hexdigest(), heard.digest) == (
+            place.decisions, place.digest, place.happened,
+        )  # fmt: skip
 
     def _first_change(self, false: Tape, place: int, future: Future) -> LookAhead | None:
         """The first decision in which the two differ; of the true ones only hashes are held meanwhile."""
@@ -179,7 +209,7 @@ def _hash(decision: Decision) -> bytes:
     return sha256(encode_payload(decision)).digest()[:8]
 
 
-def _choose(hosted: Hosted, head_seq: int, places: int, dice: random.Random) -> list[_Place]:
+def _choose(hosted: Hosted, heard: _Heard, head_seq: int, places: int, dice: random.Random) -> list[_Place]:
     """Places spread over the tape; in every other stretch a record that led to a decision, if there is one.
 
     A look ahead shows only in a decision taken at the very record after which the future is another.
@@ -188,13 +218,17 @@ def _choose(hosted: Hosted, head_seq: int, places: int, dice: random.Random) -> 
     found: list[_Place] = []
     stretch, first, seen = 0, 0, 0
     target, picked = _target(dice, first, bounds, stretch), None
+    last_seq = -1
     for record, _, reaction in hosted.play():
+        if record.seq == last_seq:
+            continue  # between two records of the tape there is no place
+        last_seq = record.seq
         seen += bool(reaction.decisions)
         wanted = record.seq == target
         if stretch % 2 == 0 and reaction.decisions:
             wanted = dice.randrange(seen) == 0  # each of the stretch's deciding records is as likely as the others
         if wanted:
-            picked = _Place(record.seq, hosted.decisions, hosted.digest.hexdigest())
+            picked = _Place(record.seq, hosted.decisions, hosted.digest.hexdigest(), heard.digest)
         if stretch < len(bounds) and record.seq == bounds[stretch]:
             found += [] if picked is None else [picked]
             stretch, first, seen, picked = stretch + 1, record.seq + 1, 0, None
@@ -206,7 +240,10 @@ def _target(dice: random.Random, first: int, bounds: list[int], stretch: int) ->
     return dice.randint(first, bounds[stretch]) if stretch < len(bounds) else -1
 
 
-def _notes(strategies: tuple[StrategySpec, ...]) -> tuple[str, ...]:
+def _notes(strategies: tuple[StrategySpec, ...], *, is_staged: bool) -> tuple[str, ...]:
+    if is_staged:
+        names = ", ".join(spec.name for spec in strategies)
+        return (f"{names} before the simulated venue; decisions, and what happened there, must stay",)
     if not strategies:
         return ("the strategies of the tape's own sessions, given its own records",)
     names = ", ".join(spec.name for spec in strategies)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import tapedeck_cast
 import tapedeck_run
 from capture.auth import Credentials
 from capture.environments import environment
@@ -91,7 +92,7 @@ def specs(*, slow: str = "") -> Any:
         "market-maker.half_spread=100",
         "market-maker.pace_ms=200",
     ]
-    return tapedeck_run.specify(names, given, None)
+    return tapedeck_cast.specify(names, given, None)
 
 
 def live_run(

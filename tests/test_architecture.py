@@ -14,8 +14,8 @@ from replay.lint import STDLIB_OF_PURE, imports_of, impurities
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 COMMANDS: Final = (
-    "tapedeck", "tapedeck_console", "tapedeck_exchange", "tapedeck_live", "tapedeck_run", "tapedeck_sql",
-    "tapedeck_strategies", "tapedeck_tapes", "tapedeck_upkeep",
+    "tapedeck", "tapedeck_backtest", "tapedeck_cast", "tapedeck_console", "tapedeck_exchange", "tapedeck_live",
+    "tapedeck_run", "tapedeck_sql", "tapedeck_strategies", "tapedeck_tapes", "tapedeck_upkeep",
 )  # fmt: skip
 """The command line, one file for each group of commands; nobody else imports them."""
 
@@ -28,7 +28,7 @@ MAY_IMPORT: Final = {
     "capture.tape": "core capture.tape",
     "capture": "core capture",
     "replay": "core capture.tape replay",
-    **dict.fromkeys(COMMANDS, "core capture replay strategies tapedeck_console"),
+    **dict.fromkeys(COMMANDS, "core capture replay strategies tapedeck_cast tapedeck_console"),
     "tapedeck": " ".join(("core capture replay strategies", *COMMANDS)),
 }
 """Package to the packages of ours that it may import; the longest fitting name decides."""

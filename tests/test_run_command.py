@@ -19,7 +19,8 @@ from writing import session
 from capture.tape.writer import TapeWriter
 from core.actions import Place, RunTerms
 from core.records import Kind
-from tapedeck_run import impurity_lines, specify
+from tapedeck_cast import specify
+from tapedeck_run import impurity_lines
 
 pytestmark = pytest.mark.integration
 

@@ -101,6 +101,10 @@ class Facts:
         open_ns = life.open_ns or (0 if told is None else told.open_ns)
         return open_ns, self.reference.close_ns(market) or NEVER
 
+    def has_book(self, market: str) -> bool:
+        """Whether the tape has told a book of it by now."""
+        return self._store.window(market, 0).book_ns > 0
+
     def event(self, market: str) -> str:
         """Its event, by its name where nothing tells it."""
         told = self.reference.market(market)

@@ -20,6 +20,7 @@ from replay.venue.agenda import Agenda
 from replay.venue.delays import Delays, Trip
 from replay.venue.exchange import ACCOUNT, Exchange, Own
 from replay.venue.library import Library, path_of
+from replay.venue.supposed import supposed
 from replay.venue.teller import TOOK, Teller
 from replay.venue.terms import VenueTerms
 from replay.venue.watching import Watch
@@ -58,6 +59,7 @@ class Venue:
         self._watch = Watch(self.exchange, self._teller, self._delays, self._library, self._back)
         self._terms = terms
         self.not_on_tape = 0
+        self._supposed: dict[str, None] = {}
         engine.store.hears_account = False
 
     def saw(self, record: Record, step: Step) -> None:
@@ -77,6 +79,11 @@ class Venue:
     def assumptions(self) -> list[str]:
         """What was supposed, in sentences."""
         said = [f"queue model {self._terms.queue}", *self._delays.assumptions(), *_ASSUMED]
+        if self._supposed:
+            said.append(
+                "REST facts that the tape does not hold were answered as supposed, without closing times: "
+                f"{', '.join(list(self._supposed)[:4])}"
+            )
         if self.not_on_tape:
             said.append(f"{self.not_on_tape} requests by REST had no answer on the tape")
         return said + self.exchange.facts.assumptions()
@@ -185,6 +192,9 @@ class Venue:
         elif (found := self._library.find(action)) is not None:
             took_ns = max(told_ns - found[1], 0)  # so that it is known to be as old as it is
             call = msgspec.structs.replace(found[0], path=path_of(action), why=why, took_ns=took_ns)
+        elif (answer := supposed(action, self._terms, self.exchange.facts, now_ns)) is not None:
+            call = msgspec.structs.replace(answer, why=why, took_ns=trip.out_ns + trip.back_ns)
+            self._supposed[action.path] = None
         else:
             self.not_on_tape += 1
         self._teller.answer(told_ns, words.fetched(number, call))

@@ -1,0 +1,69 @@
+"""What a backtest is made of: all that must be the same for it to come out the same.
+
+Knows how it is written into a result and read from one. Must not know how it is run.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from core.actions import RiskLimits, StrategySpec
+from replay.backtest.result import ResultError
+from replay.venue.terms import VenueTerms
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """tapes: paths, in any order. strategies: in the order of their turns. seed: of what the venue draws, and of dice.
+
+    limits, order_life_s: what the run holds to, as in `core.actions.RunTerms`. markets: patterns of the markets that
+    are selected for strategies which take what is selected; empty = nobody selects any. until_ns: the last instant
+    (Unix ns) that is played, None = the end.
+    """
+
+    tapes: tuple[str, ...]
+    strategies: tuple[StrategySpec, ...]
+    venue: VenueTerms = VenueTerms()
+    seed: int = 0
+    limits: RiskLimits = RiskLimits()
+    order_life_s: int = 60
+    markets: tuple[str, ...] = ()
+    until_ns: int | None = None
+
+    def manifest(self) -> dict[str, Any]:
+        """Its part of result.json; the tapes are described beside it."""
+        return {
+            "strategies": [msgspec.to_builtins(spec) for spec in self.strategies],
+            "seed": self.seed,
+            "venue": full(self.venue),
+            "hold": {**full(self.limits), "order_life_s": self.order_life_s},
+            "markets": list(self.markets),
+            "until_ns": self.until_ns,
+        }
+
+
+def setup_of(manifest: Mapping[str, Any]) -> Setup:
+    """The setup of a result; raises ResultError when its manifest does not tell it."""
+    try:
+        hold = dict(manifest["hold"])
+        return Setup(
+            tapes=tuple(str(tape["path"]) for tape in manifest["tapes"]),
+            strategies=msgspec.convert(manifest["strategies"], tuple[StrategySpec, ...]),
+            venue=msgspec.convert(manifest["venue"], VenueTerms),
+            seed=msgspec.convert(manifest["seed"], int),
+            order_life_s=msgspec.convert(hold.pop("order_life_s"), int),
+            limits=msgspec.convert(hold, RiskLimits),
+            markets=msgspec.convert(manifest["markets"], tuple[str, ...]),
+            until_ns=msgspec.convert(manifest["until_ns"], int | None),
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise ResultError(f"the result does not say what it was made of: {error}") from error
+
+
+def full(value: Any) -> dict[str, Any]:
+    """A struct as JSON values with its defaults written out, so that another version's defaults change nothing."""
+    found: dict[str, Any] = {}
+    for name in value.__struct_fields__:
+        part = getattr(value, name)
+        found[name] = full(part) if isinstance(part, msgspec.Struct) else part
+    return found
