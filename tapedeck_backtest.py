@@ -1,7 +1,7 @@
-"""Commands that try strategies on tapes: backtest.
+"""Commands that try strategies on tapes: backtest, sweep.
 
-Knows their options and exit codes (0 done, 1 a strategy failed, 2 unusable input). Heavy imports happen inside the
-commands, so that `--help` is quick.
+Knows their options and exit codes (0 done, 1 a strategy or a point failed, 2 unusable input). Heavy imports happen
+inside the commands, so that `--help` is quick.
 """
 
 import sys
@@ -26,6 +26,11 @@ from tapedeck_cast import (
 from tapedeck_console import Json, answer, progress_bar, time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.actions import StrategySpec
+    from replay.backtest.setup import Setup
+    from replay.backtest.sweep import Task
     from replay.venue.terms import Latency, VenueTerms
 
 app = typer.Typer()
@@ -47,6 +52,14 @@ Cash = Annotated[float, typer.Option("--cash", metavar="DOLLARS", help="What the
 Seed = Annotated[int, typer.Option("--seed", help="Of what the venue draws, and of the strategies' dice.")]
 OrderLife = Annotated[int, typer.Option("--order-life", min=5, max=3_600, help="Seconds an order lives unrenewed.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the result in this new directory.")]
+Grids = Annotated[list[str] | None, typer.Option("--grid", "-g", metavar="K=A,B,C", help="Values to try; repeatable.")]
+Points = Annotated[Path | None, typer.Option("--points", metavar="FILE.json", help="A list of objects to try.")]
+HoldOut = Annotated[
+    list[Path] | None, typer.Option("--hold-out", metavar="TAPE", help="Judge the chosen point by it; repeatable.")
+]
+Kept = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Rows and table: made, or gone on with.")]
+By = Annotated[str, typer.Option("--by", metavar="FIGURE", help="What is best: pnl, pnl_trusted, ...")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=0, max=256, help="Backtests at once; 0 = one a processor.")]
 Until = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Stop there, that instant included.")]
 
 
@@ -91,6 +104,74 @@ def backtest(
         result.write(out)
     answer(dict(result.manifest), result_lines(result), as_json=as_json)
     raise typer.Exit(1 if result.manifest["faults"] else 0)
+
+
+@app.command(epilog="Example: tapedeck sweep market-maker -t mon -t tue --grid edge=5,10,20 --hold-out tue --out edges")
+def sweep(
+    strategies: Strategies,
+    *,
+    tapes: Tapes, out: Kept,
+    grids: Grids = None, points: Points = None, hold_out: HoldOut = None, by: By = "pnl", jobs: Jobs = 0,
+    given: Set = None, params: ParamsFile = None, select: Select = None,
+    queue: Queue = "power@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
+    cash: Cash = 10_000.0, seed: Seed = 0, max_order: MaxOrder = 10.0,
+    max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
+    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Many backtests side by side: every point of a grid, each written down when it is done.
+
+    A sweep that was killed goes on where it was: give the same command again. The best point is chosen by the tapes
+    that are not held out, and shown beside what it did on those that are. Exit 1: a point failed.
+    """
+    from replay.backtest.setup import Setup
+    from replay.backtest.shown import swept_lines
+    from replay.backtest.sweep import swept
+    from replay.many import cores
+
+    limits = limits_of(
+        max_order=max_order, max_contracts=max_contracts, max_exposure=max_exposure, max_day_loss=max_day_loss,
+        max_markets=max_markets,
+    )  # fmt: skip
+    setup = Setup(
+        tapes=tuple(str(tape) for tape in tapes), strategies=(), seed=seed, limits=limits, order_life_s=order_life,
+        venue=venue_terms(queue=queue, latency=latency, fees=fees, ticks=ticks, cash=cash), markets=tuple(select or ()),
+    )  # fmt: skip
+    fixed = given or []
+    tasks = tasks_of(setup, lambda point: specify(strategies, [*fixed, *point], params), grids, points, hold_out)
+    with progress_bar("sweeping", "backtests") as progress:
+        found = swept(tasks, out, by, jobs or cores(), progress)
+    answer(found, swept_lines(found), as_json=as_json)
+    raise typer.Exit(1 if found.problems else 0)
+
+
+def tasks_of(
+    setup: "Setup",
+    cast: "Callable[[list[str]], tuple[StrategySpec, ...]]",
+    grids: list[str] | None,
+    listed_in: Path | None,
+    hold_out: list[Path] | None,
+) -> "list[Task]":
+    """Every point on every part of the tapes; raises ConfigError. cast: strategies with these settings."""
+    import msgspec
+
+    from core.errors import ConfigError
+    from replay.backtest.points import crossed, grid, listed
+    from replay.backtest.sweep import PARTS, Task
+
+    held = tuple(str(tape) for tape in hold_out or ())
+    strange = [tape for tape in held if tape not in setup.tapes]
+    if strange:
+        raise ConfigError(f"--hold-out {strange[0]} is none of the tapes; it has {', '.join(setup.tapes)}")
+    rest = tuple(tape for tape in setup.tapes if tape not in held)
+    if not rest:
+        raise ConfigError("every tape is held out, so there is none to choose by; hold out fewer")
+    parts = [(PARTS[0], rest), *([(PARTS[1], held)] if held else [])]
+    points = crossed(grid(grids or []) if grids else [], listed(listed_in) if listed_in is not None else [])
+    tasks = []
+    for number, point in enumerate(points):
+        made = msgspec.structs.replace(setup, strategies=cast([f"{name}={value}" for name, value in point]))
+        tasks += [Task(number, part, point, msgspec.structs.replace(made, tapes=own)) for part, own in parts]
+    return tasks
 
 
 def venue_terms(*, queue: str, latency: str, fees: str, ticks: str, cash: float) -> "VenueTerms":

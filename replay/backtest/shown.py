@@ -6,8 +6,10 @@ Every function gives lines; nobody here prints. Units: dollars, contracts, cents
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from replay.backtest.points import ranked
 from replay.backtest.proof import Repetition
 from replay.backtest.result import Result
+from replay.backtest.sweep import PARTS, TABLE, Swept
 from replay.when import format_duration
 
 LISTED: Final = 8
@@ -58,6 +60,40 @@ def repetition_lines(found: Repetition) -> Iterator[str]:
         yield f"note         {change}, so a difference says nothing"
     yield f"hash seeds   {', '.join(found.hash_seeds)}"
     yield f"orders hash  {found.orders_hash}"
+
+
+def swept_lines(found: Swept) -> Iterator[str]:
+    """The best points of a sweep, what the chosen one did on what was held out, and what that is worth."""
+    ran = f"{found.ran:,} backtests run now, {found.found:,} found done"
+    yield f"sweep        {found.points:,} points by {found.by}; {ran}"
+    chosen = [row for row in found.rows if row["part"] == PARTS[0] and not row["problem"]]
+    for row in ranked(chosen, found.by)[:LISTED]:
+        yield f"  {_point(row):<44} {_figures(row)}"
+    if len(chosen) > LISTED:
+        yield f"  and {len(chosen) - LISTED:,} more in {TABLE}"
+    if found.best is None:
+        yield "best         none: every point failed"
+    else:
+        yield f"best         {_point(found.best)}: {_figures(found.best)}"
+    if found.held_out is not None:
+        yield f"held out     {_point(found.held_out)}: {_figures(found.held_out)}"
+    elif found.best is not None:
+        yield "held out     nothing, so nothing is known of how it does on other days; give --hold-out"
+    yield f"honestly     {found.words}"
+    for problem in found.problems[:LISTED]:
+        yield f"note         {problem}"
+
+
+def _point(row: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in row["set"].items()) or "as it is"
+
+
+def _figures(row: Mapping[str, Any]) -> str:
+    if row["problem"] or row["pnl"] is None:
+        return f"failed: {row['problem']}"
+    traded = f"{row['fills']:,} fills of {contracts(row['contracts'])} contracts"
+    fall = dollars(row["max_drawdown"])
+    return f"{dollars(row['pnl'])}, {dollars(row['pnl_untrusted'])} of it in doubt; {traded}, deepest fall {fall}"
 
 
 def _row(values: Mapping[str, Any] | None, fields: tuple[str, ...]) -> str:
