@@ -47,8 +47,8 @@ def sql(
     Tapes that are being recorded are asked as they are at this moment. Views and macros (`docs/SQL.md` has their
     columns and units): records, frames, messages, deltas, snapshots, trades, tickers, lifecycle, orders, fills,
     positions, rest, connections, gaps, decisions, markets, sessions, tapes; book_at(ticker, t), bbo(ticker),
-    ohlc(ticker, every), depth(ticker, every), spread(ticker, every), lag(every). Without a QUERY it is read from
-    standard input.
+    ohlc(ticker, every), depth(ticker, every), spread(ticker, every), lag(every). Without a QUERY there is a shell
+    on a terminal, with completion and history; else it is read from standard input.
     """
     from replay.sql import connect
     from replay.sql.asking import ask, split
@@ -56,12 +56,25 @@ def sql(
     tapes, statement = split(words)
     if as_json and as_ not in (None, As.JSON):
         raise typer.BadParameter(f"--json and --as {as_} are two things; give one")
+    if statement is None and sys.stdin.isatty() and sys.stdout.isatty():
+        _shell(tapes, rows)
+        return
     if statement is None:
         statement = sys.stdin.read()
     with connect(*tapes) as connection:
         relation = ask(connection, statement)
         if relation is not None:
             _answer(relation, As.JSON if as_json else as_, out, rows)
+
+
+def _shell(tapes: list[Path], rows: int) -> None:
+    from replay.sql.shell import Shell, edited, history_file
+
+    def show(relation: "Relation", form: str) -> None:
+        _answer(relation, As(form), None, rows)
+
+    with Shell(tapes, show=show, say=typer.echo) as shell, edited(shell.candidates, history_file()) as read:
+        shell.run(read)
 
 
 def _answer(relation: "Relation", as_: As | None, out: Path | None, rows: int) -> None:

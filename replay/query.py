@@ -5,6 +5,7 @@ DuckDB complains of functions that outlive it.
 """
 
 import atexit
+import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import Parameter, Signature
@@ -60,6 +61,8 @@ def add_function(connection: Any, name: str, function: Callable[..., Any], kinds
 
     names = [Parameter(f"column_{number}", Parameter.POSITIONAL_OR_KEYWORD) for number in range(len(kinds) - 1)]
     _called.__signature__ = Signature(names)  # type: ignore[attr-defined]  # what DuckDB counts the arguments by
+    with contextlib.suppress(duckdb.InvalidInputException):  # there was none yet
+        connection.remove_function(name)
     connection.create_function(  # the library's own words for its arguments
         name, _called, list(kinds[:-1]), kinds[-1], type="arrow", null_handling="special"
     )
