@@ -23,7 +23,7 @@ ARGS ?=
 CLIENTS_PYTHON ?= $(shell for name in python3.13 python3.12 python3.14 python3 $(HOME)/.pyenv/versions/*/bin/python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help install clients hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench wheel clean
+.PHONY: help install clients hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench truth wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -79,6 +79,9 @@ format: $(READY) ## put the formatting right, and what lint can repair by itself
 
 bench: $(READY) ## size, speed and memory beside the peers, measured here and now; ARGS=--write puts it into docs/BENCHMARKS.md
 	$(BIN)/python -m benchmarks $(ARGS)
+
+truth: $(READY) ## queue models against orders that truly rested: 50 seeds, 10 minutes each, in some two minutes
+	$(BIN)/python -c "from replay.truth import measured; print(measured(range(1, 51), 600 * 10**9))"
 
 wheel: $(READY) ## dist/tapedeck-*.whl
 	rm -rf dist

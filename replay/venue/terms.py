@@ -11,7 +11,9 @@ QUEUES: Final = ("pessimistic@1", "proportional@1", "power@1", "optimistic@1")
 """Queue models. pessimistic: nobody ahead ever cancels. optimistic: everybody who cancels was ahead, and whatever
 trades at the price reaches us; an upper bound, no forecast."""
 
-DEFAULT_QUEUE: Final = "power@1"
+DEFAULT_QUEUE: Final = "proportional@1"
+"""Shown best against orders that truly rested among traders who cancel without regard to their place in the queue
+(docs/BACKTESTS.md)."""
 
 
 class Latency(msgspec.Struct, frozen=True, omit_defaults=True):
