@@ -210,13 +210,13 @@ class MarketState:
         last = self.trades.last()
         return None if last is None else _trade(last, self.ids)
 
-    def recent_trades(self) -> tuple[RecentTrade, ...]:
-        """The trades that are kept, oldest first."""
-        return tuple([_trade(item, self.ids) for item in self.trades.items()])
+    def recent_trades(self, after_ns: int = -1) -> tuple[RecentTrade, ...]:
+        """The trades that are kept, oldest first; of those after an instant only, the others are not touched."""
+        return tuple([_trade(item, self.ids) for item in self.trades.items(after_ns)])
 
-    def recent_prices(self) -> tuple[PricePoint, ...]:
-        """How the best prices moved, oldest first."""
-        return tuple([_point(item) for item in self.book.prices.items()])
+    def recent_prices(self, after_ns: int = -1) -> tuple[PricePoint, ...]:
+        """How the best prices moved, oldest first, likewise."""
+        return tuple([_point(item) for item in self.book.prices.items(after_ns)])
 
     def view(self) -> MarketView:
         """The frozen picture of it."""

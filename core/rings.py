@@ -164,9 +164,12 @@ class CellRing:
         plain[at + R_FIRST] = (plain[at + R_FIRST] + excess) % plain[at + R_ROOM]
         plain[at + R_LENGTH] = length
 
-    def items(self) -> Iterator[Sequence[int]]:
-        """What it holds, oldest first."""
-        for index in range(len(self)):
+    def items(self, after: int = -1) -> Iterator[Sequence[int]]:
+        """What it holds, oldest first; after >= 0: only the newest, whose first number is more than that."""
+        first = 0 if after < 0 else len(self)
+        while first and self._item(first - 1)[0] > after:
+            first -= 1
+        for index in range(first, len(self)):
             yield self._item(index)
 
     def last(self) -> Sequence[int] | None:

@@ -79,15 +79,17 @@ class Script:
         }
         return _numbered(self, "orderbook_delta", body, sid, connection)
 
-    def trade(self, market: str, price: str, count: str, *, sid: int = 2, connection: int = 1) -> Self:
-        """A public trade; its id is its place in the recording."""
+    def trade(
+        self, market: str, price: str, count: str, *, taker: str = "yes", sid: int = 2, connection: int = 1
+    ) -> Self:
+        """A public trade; its id is its place in the recording. taker: what the taker bought, yes or no."""
         body = {
             "trade_id": f"trade-{len(self.records)}",
             "market_ticker": market,
             "yes_price_dollars": price,
             "no_price_dollars": f"{1 - float(price):.4f}",
             "count_fp": count,
-            "taker_side": "yes",
+            "taker_side": taker,
             "ts": self.now_ns // SECOND,
             "ts_ms": self.now_ns // MILLI,
         }

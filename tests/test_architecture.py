@@ -47,7 +47,7 @@ DOORS: Final = {
     "aiohttp": "replay.exchange.server",
     "cryptography": "capture.auth replay.exchange.keyring",  # the client signs, the exchange verifies: no code shared
     "duckdb": "replay.query",
-    "importlib": "core.compiled core.copies replay.loading",
+    "importlib": "core.compiled core.copies replay.loading replay.report.html",
     "numba": "core.compiled",
     "prometheus_client": "capture.metrics",
     "requests": "capture.rest",

@@ -146,3 +146,14 @@ def test_a_ring_in_cells_is_filled_anew(is_compiled: bool) -> None:
     ring.fill([(1, 2), (3, 4)])
     assert [tuple(item) for item in ring.items()] == [(1, 2), (3, 4)]
     assert pool.used == len(ring) == 2
+
+
+def test_the_newest_of_ascending_items_are_found_from_the_end() -> None:
+    pool = Pool()
+    ring = CellRing(pool, pool.memory.take(4), 2)
+    for number in range(RING_CAPACITY + 40):
+        ring.append((number // 2, number))
+    last = RING_CAPACITY + 39
+    assert [number for _, number in ring.items(after=last // 2 - 1)] == [last - 1, last]
+    assert list(ring.items(after=last // 2)) == []
+    assert len(list(ring.items(after=0))) == len(list(ring.items())) == RING_CAPACITY
