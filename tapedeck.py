@@ -15,6 +15,7 @@ import typer
 import tapedeck_backtest
 import tapedeck_cast
 import tapedeck_exchange
+import tapedeck_fixtures
 import tapedeck_live
 import tapedeck_run
 import tapedeck_sql
@@ -151,8 +152,8 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
 
 
 for group in (
-    tapedeck_live, tapedeck_run, tapedeck_backtest, tapedeck_exchange, tapedeck_tapes, tapedeck_sql,
-    tapedeck_strategies, tapedeck_upkeep,
+    tapedeck_live, tapedeck_run, tapedeck_backtest, tapedeck_exchange, tapedeck_tapes, tapedeck_fixtures,
+    tapedeck_sql, tapedeck_strategies, tapedeck_upkeep,
 ):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 

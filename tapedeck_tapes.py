@@ -1,4 +1,4 @@
-"""Commands on tapes that exist: import, info, verify, recover, rebuild, replay, book, cut, export.
+"""Commands on tapes that exist: import, info, verify, recover, rebuild, replay, book, export.
 
 Knows their options and exit codes (0 fine, 1 the answer is no, 2 unusable input). Heavy imports happen inside the
 commands, so that `--help` is quick.
@@ -260,30 +260,6 @@ def _grid(tape: Path, out: Path, choice: tuple[str, tuple[str, ...], int | None,
     with progress_bar("writing") as progress:
         report = book_every(open_tape(tape), grid, out, progress)
     answer(report, render.grid_lines(report), as_json=as_json)
-
-
-@app.command(epilog="Example: tapedeck cut monday --from '2026-08-10 20:16 ET' --to '2026-08-10 20:17 ET' --out cut")
-def cut(
-    tape: TapePath,
-    *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="TAPE", help="The tape to make; must not exist yet.")],
-    from_: From = None,
-    to: To = None,
-    markets: Markets = None,
-    as_json: Json = False,
-) -> None:
-    """Make a smaller tape of a stretch of time or some markets.
-
-    It begins with the state before it, so its books equal the original's at every instant inside it.
-    """
-    from replay import open_tape, render
-    from replay.cut import Selection
-    from replay.cut import cut as run_cut
-
-    selection = Selection(*span_of(from_, to), tuple(dict.fromkeys(markets or ())))
-    with progress_bar("cutting") as progress:
-        report = run_cut(open_tape(tape), out, selection, progress)
-    answer(report, render.cut_lines(report), as_json=as_json)
 
 
 @app.command(epilog="Example: tapedeck export monday --to jsonl --out monday.jsonl")

@@ -1,6 +1,6 @@
 """What a cut carries over from before its first record: connections and store, as JSON in its SESSION.
 
-Knows how to reduce it to the markets that the cut keeps. Must not know tapes.
+Knows how to reduce it to the markets and the connections that the cut keeps. Must not know tapes.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,21 @@ class Base(msgspec.Struct):
     store: SavedStore
 
 
-def to_json(base: Base, markets: Iterable[str] = ()) -> Any:
-    """JSON-able and canonical; of these markets only when any are named."""
-    kept = set(markets)
+def to_json(base: Base, markets: Iterable[str] = (), connections: Iterable[int] = ()) -> Any:
+    """JSON-able and canonical; of these markets and connections only when any are named.
+
+    A book that a connection kept which is not named has no owner any more, as if that one had ended.
+    """
+    kept, heard = set(markets), set(connections)
     whole = msgspec.to_builtins(base, str_keys=True, order="deterministic")
-    if not kept:
+    if not kept and not heard:
         return whole
-    return msgspec.to_builtins(_reduced(from_json(whole), kept), str_keys=True, order="deterministic")
+    reduced = from_json(whole)
+    if kept:
+        reduced = _reduced(reduced, kept)
+    if heard:
+        reduced = _heard(reduced, heard)
+    return msgspec.to_builtins(reduced, str_keys=True, order="deterministic")
 
 
 def from_json(value: Any) -> Base:
@@ -46,6 +54,18 @@ def _reduced(base: Base, kept: set[str]) -> Base:
         _reduced_gap(entry, kept)
         for entry in connections.open_gaps
         if not entry.gap.markets or kept.intersection(entry.waiting or entry.gap.markets)
+    )
+    return base
+
+
+def _heard(base: Base, kept: set[int]) -> Base:
+    store, connections = base.store, base.connections
+    for entry in store.markets:
+        if entry.view.owner is not None and entry.view.owner[0] not in kept:
+            entry.view = msgspec.structs.replace(entry.view, owner=None, trusted=False)
+    connections.connections = tuple(entry for entry in connections.connections if entry.number in kept)
+    connections.open_gaps = tuple(
+        entry for entry in connections.open_gaps if entry.gap.connection in kept or not entry.gap.connection
     )
     return base
 

@@ -196,9 +196,10 @@ class Engine:
                     return None
         return self.step(record)
 
-    def base_state(self, markets: Iterable[str] = ()) -> Any:
-        """JSON-able state for the SESSION of a cut that begins after this record; of `markets` only, if any."""
-        return base.to_json(base.Base(self.connections.save(), self.store.save()), markets)
+    def base_state(self, markets: Iterable[str] = (), connections: Iterable[int] = ()) -> Any:
+        """JSON-able state for the SESSION of a cut that begins after this record; of these markets and connections
+        only, if there are any."""
+        return base.to_json(base.Base(self.connections.save(), self.store.save()), markets, connections)
 
     def load_base(self, value: Any) -> tuple[Gap, ...]:
         """Go on from a `base_state` at the beginning of a session; reports the gaps that were open, numbered anew."""

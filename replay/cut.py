@@ -9,13 +9,14 @@ number, which changed nothing, are left out, for here they could not be told fro
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
@@ -25,7 +26,18 @@ from core.actions import renumbered
 from core.changes import Rejected
 from core.engine import Engine, Step
 from core.gaps import RECONNECT, SEQUENCE, STALL, Gap
-from core.records import Coverage, Kind, Opened, Record, Session, StoredGap, decode_session, encode_payload
+from core.records import (
+    Coverage,
+    Kind,
+    Opened,
+    Record,
+    Session,
+    StoredGap,
+    decode_gap,
+    decode_opened,
+    decode_session,
+    encode_payload,
+)
 from replay.assembly import Assembly
 from replay.books import require_markets
 from replay.player import Player
@@ -36,20 +48,26 @@ SEGMENT_BYTES: Final = 64 << 20  # a segment of enormous frames is sealed sooner
 MAX_PLACES: Final = 262_144
 """Changes in numbering that are remembered, a few seconds of the busiest cut by market: 16 MB."""
 
+MAX_NAMED: Final = 20
+"""Connections that a complaint lists."""
+
 PROGRESS_RECORDS: Final = 16_384  # a redraw of the progress bar every few tens of milliseconds
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What to keep: from one instant to another (Unix ns by `now_ns`, both included; None = no limit); markets,
-    empty = all. What belongs to no market (connections, replies, frames that say nothing) is kept in either case."""
+    """What to keep: from one instant to another (Unix ns by `now_ns`, both included; None = no limit); markets and
+    connections, empty = all. What belongs to no market (connections, replies, frames that say nothing) is kept in
+    either case, and so is what belongs to no connection."""
 
     from_ns: int | None = None
     to_ns: int | None = None
     markets: tuple[str, ...] = ()
+    connections: tuple[int, ...] = ()
 
 
 class CutReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was cut. dropped: frames of other markets; too_late: frames of these that the original refused by number.
+    """What was cut. dropped: frames of other markets and connections; too_late: frames of these markets that the
+    original refused by number.
 
     carried: the cut begins with the state before it. first_ns, last_ns: `now_ns` (Unix ns).
     """
@@ -65,15 +83,33 @@ class CutReport(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
 
 
-def cut(tape: Tape, out: Path, selection: Selection, progress: Progress = silent) -> CutReport:
+Change: TypeAlias = Callable[[Record], Record]
+"""What is done to every record before it is written: another payload, nothing else."""
+
+
+def around(tape: Tape, seq: int, before_ns: int, after_ns: int) -> tuple[int, int]:
+    """From so long before a record to so long after it, as instants (Unix ns by `now_ns`); TapeError without it."""
+    player = Player(tape, start="checkpoint")
+    player.advance(until_seq=seq)
+    if seq < 0 or player.position != seq + 1:
+        raise TapeError(f"{tape.path}: holds no record {seq}; its last one is {tape.head_seq}")
+    return player.now_ns - before_ns, player.now_ns + after_ns
+
+
+def cut(
+    tape: Tape, out: Path, selection: Selection, progress: Progress = silent, change: Change | None = None
+) -> CutReport:
     """Make the tape `out` of a part of another; whole or not at all. Progress in records of the original.
 
     Raises MarketNotFound, TapeError when `out` exists or nothing lies in the selection, TapeDamaged, DiskError.
     """
     require_markets(tape, selection.markets)
+    _require_connections(tape, selection.connections)
     uuid = _uuid(tape.label.uuid, repr(selection))
+    if change is not None:
+        uuid = change(Record(0, 0, 0, 0, Kind.CONTROL, uuid.encode())).payload.decode()
     with Assembly(out, Label(FORMAT_VERSION, uuid, tape.environment)) as assembly:
-        work = _Cut(tape, selection, progress)
+        work = _Cut(tape, selection, progress, change)
         for batch in _batches(work.records()):
             assembly.seal(batch)
         if not work.count:
@@ -106,12 +142,13 @@ def _batches(records: Iterable[Record]) -> Iterator[RawBatch]:
 class _Cut:
     """One cut: yields the records of the new tape."""
 
-    def __init__(self, tape: Tape, selection: Selection, progress: Progress) -> None:
+    def __init__(self, tape: Tape, selection: Selection, progress: Progress, change: Change | None = None) -> None:
         self.count = self._frames = self._dropped = self._too_late = 0
         self._first_ns = self._last_ns = 0
         self._carried = False
-        self._tape, self._selection, self._progress = tape, selection, progress
+        self._tape, self._selection, self._progress, self._change = tape, selection, progress, change
         self._kept = frozenset(selection.markets)
+        self._heard = frozenset(selection.connections)
         self._last_gap = 0  # every gap is reported when it opens, and again when it closes
 
     def records(self) -> Iterator[Record]:
@@ -122,7 +159,8 @@ class _Cut:
             self._frames += record.kind <= Kind.FRAME_CLOSE
             places.note(record.seq, seq)
             payload = renumbered(record.kind, record.payload, places.of)
-            yield Record(seq, record.at_ns, record.mono_ns, record.connection, record.kind, payload)
+            made = Record(seq, record.at_ns, record.mono_ns, record.connection, record.kind, payload)
+            yield made if self._change is None else self._change(made)
 
     def report(self, out: Path, segments: int) -> CutReport:
         """What was cut, once it is."""
@@ -154,7 +192,7 @@ class _Cut:
                     yield carried
             last = record
             self._last_ns = step.now_ns
-            yield from self._kept_of(record, step, player.engine) if self._kept else (record,)
+            yield from self._kept_of(record, step, player.engine)
             if player.position % PROGRESS_RECORDS == 0:
                 self._progress(player.position, self._tape.head_seq + 1)
         if last is None and carried is not None and not player.finished:  # a quiet stretch inside the tape
@@ -175,7 +213,7 @@ class _Cut:
             before,
             uuid=_uuid(self._tape.label.uuid, before.uuid, repr(self._selection)),
             coverage=self._coverage(before.coverage),
-            base=engine.base_state(self._kept),
+            base=engine.base_state(self._kept, self._heard),
         )
         return Record(0, engine.now_ns, mono_ns, 0, Kind.SESSION, encode_payload(session))
 
@@ -186,8 +224,16 @@ class _Cut:
 
     def _kept_of(self, record: Record, step: Step, engine: Engine) -> Iterator[Record]:
         """What the cut says where the original has this record."""
-        if record.kind == Kind.SESSION:
+        if self._heard and _connection_of(record) not in (0, *self._heard):
+            self._dropped += record.kind <= Kind.FRAME_CLOSE
+            return
+        if record.kind == Kind.SESSION and (self._kept or self._heard):
             yield self._session(record, engine)
+            return
+        if self._heard and record.kind == Kind.OPENED:
+            record = self._opened(record)
+        if not self._kept:
+            yield record
             return
         if record.kind <= Kind.FRAME_CLOSE:
             for gap in step.gaps:
@@ -204,9 +250,17 @@ class _Cut:
 
     def _session(self, record: Record, engine: Engine) -> Record:
         session = decode_session(record.payload)
-        base = None if session.base is None else engine.base_state(self._kept)
+        base = None if session.base is None else engine.base_state(self._kept, self._heard)
         changed = msgspec.structs.replace(session, coverage=self._coverage(session.coverage), base=base)
         return _with(record, Kind.SESSION, record.connection, encode_payload(changed))
+
+    def _opened(self, record: Record) -> Record:
+        """A connection that takes over from one that is not here takes over from none."""
+        opened = decode_opened(record.payload)
+        if opened.replaces in (0, *self._heard):
+            return record
+        changed = encode_payload(msgspec.structs.replace(opened, replaces=0))
+        return _with(record, Kind.OPENED, record.connection, changed)
 
     def _tell(self, gap: Gap, record: Record, now_ns: int) -> Iterator[Record]:
         """Say in a record what only numbering or the silence between frames of all markets showed."""
@@ -256,6 +310,26 @@ class _Places:
 def _with(record: Record, kind: Kind, connection: int, payload: bytes) -> Record:
     """Another record of the same instant."""
     return Record(record.seq, record.at_ns, record.mono_ns, connection, kind, payload)
+
+
+def _connection_of(record: Record) -> int:
+    """The connection that a record is of or tells of, 0 = none."""
+    if record.kind in (Kind.GAP_OPEN, Kind.GAP_CLOSE):
+        return decode_gap(record.payload).connection
+    return record.connection
+
+
+def _require_connections(tape: Tape, connections: Iterable[int]) -> None:
+    """Raises TapeError for a number that no connection has."""
+    wanted = set(connections)
+    if not wanted:
+        return
+    there: set[int] = set()
+    for table in tape.tables(columns=["connection"]):
+        there.update(np.unique(table.column("connection").to_numpy()).tolist())
+    for number in sorted(wanted - there | wanted & {0}):
+        has = ", ".join(str(other) for other in sorted(there - {0})[:MAX_NAMED]) or "none"
+        raise TapeError(f"{tape.path}: has no connection {number}; it has {has}")
 
 
 def _session_before(tape: Tape, position: int) -> Session:

@@ -17,8 +17,8 @@ from replay.when import format_time
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
-    *("demo", "capture", "run", "cancel-all", "serve", "sandbox"),
-    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "cut", "export", "sql"),
+    *("demo", "capture", "run", "cancel-all", "backtest", "sweep", "serve", "sandbox"),
+    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "export", "cut", "sql"),
     *("parity", "causality", "doctor", "archive"),
 )
 HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")
