@@ -22,6 +22,7 @@ import tapedeck_sql
 import tapedeck_strategies
 import tapedeck_tapes
 import tapedeck_upkeep
+import tapedeck_view
 from core.errors import TapedeckError
 from tapedeck_console import Json, answer, stop
 
@@ -153,7 +154,7 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
 
 for group in (
     tapedeck_live, tapedeck_run, tapedeck_backtest, tapedeck_exchange, tapedeck_tapes, tapedeck_fixtures,
-    tapedeck_sql, tapedeck_strategies, tapedeck_upkeep,
+    tapedeck_sql, tapedeck_strategies, tapedeck_upkeep, tapedeck_view,
 ):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 

@@ -33,15 +33,31 @@ def dump(engine: Engine) -> bytes:
     return msgspec.msgpack.encode((STATE_VERSION, engine.save()))
 
 
-def load(state: bytes) -> Engine:
-    """The engine that was dumped; StateError when these bytes are none, or of another version."""
+def load(state: bytes, focus: str | None = None) -> Engine:
+    """The engine that was dumped; StateError when these bytes are none, or of another version.
+
+    focus: a market. Of all others the recent trades and prices are left out, and the ids of their trades are forgotten:
+    books, trust, gaps and accounts are the same, and loading takes a fraction of the time.
+    """
     try:
         envelope = _ENVELOPES.decode(state)
         if envelope.version != STATE_VERSION:
             raise StateError(f"state version {envelope.version}, this program reads {STATE_VERSION}")
-        return Engine(_STATES.decode(envelope.state))
+        saved = _STATES.decode(envelope.state)
+        if focus is not None:
+            _narrow(saved, focus)
+        return Engine(saved)
     except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise StateError(f"not a state: {error}") from error
+
+
+def _narrow(saved: SavedEngine, focus: str) -> None:
+    kept = [entry.view for entry in saved.store.markets if entry.view.market == focus]
+    for entry in saved.store.markets:
+        if entry.view.market != focus:
+            entry.view = msgspec.structs.replace(entry.view, trades=(), prices=(), last_trade=None)
+    trades = {trade.trade_id for view in kept for trade in view.trades}
+    saved.store.trade_ids = tuple(trade_id for trade_id in saved.store.trade_ids if trade_id in trades)
 
 
 def digest(engine: Engine) -> str:

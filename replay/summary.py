@@ -81,7 +81,7 @@ def summarize(tape: Tape, progress: Progress = silent) -> Info:
     Begins after the newest checkpoint of a tally and leaves one behind, so that it reads the tape's tail only. What
     lies before is not looked at: that is for `verify`. Raises TapeDamaged.
     """
-    fold = _Fold(tape)
+    fold = Fold(tape)
     fold.advance(None, progress)
     tally, counts = fold.tally, fold.player.engine.counts
     tally.finish()
@@ -123,7 +123,7 @@ def mark(tape: Tape, progress: Progress = silent) -> int:
     last_seq = tape.manifest.next_seq - 1
     if last_seq + 1 - _begin(tape)[2] < MARK_RECORDS:
         return 0
-    fold = _Fold(tape)
+    fold = Fold(tape)
     fold.advance(last_seq, progress)
     return fold.folded
 
@@ -133,7 +133,7 @@ def known(tape: Tape, until_seq: int) -> tuple[Tally, Ledger]:
 
     Leaves checkpoints behind as `summarize`. Raises TapeDamaged, TapeError where a segment is not there.
     """
-    fold = _Fold(tape, until_seq)
+    fold = Fold(tape, until_seq)
     fold.advance(until_seq, silent)
     fold.tally.finish()
     return fold.tally, fold.ledger
@@ -147,7 +147,7 @@ def gap_json(gap: Gap) -> dict[str, Any]:
     return dict(row)
 
 
-class _Fold:
+class Fold:
     """Engine, tally and ledger, played to an instant side by side. folded: records read by now."""
 
     def __init__(self, tape: Tape, until_seq: int | None = None) -> None:

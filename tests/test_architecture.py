@@ -15,7 +15,7 @@ from replay.lint import STDLIB_OF_PURE, imports_of, impurities
 ROOT: Final = Path(__file__).resolve().parents[1]
 COMMANDS: Final = (
     "tapedeck", "tapedeck_backtest", "tapedeck_cast", "tapedeck_console", "tapedeck_exchange", "tapedeck_fixtures",
-    "tapedeck_live", "tapedeck_run", "tapedeck_sql", "tapedeck_strategies", "tapedeck_tapes", "tapedeck_upkeep",
+    "tapedeck_live", "tapedeck_run", "tapedeck_sql", "tapedeck_strategies", "tapedeck_tapes", "tapedeck_upkeep", "tapedeck_view",
 )  # fmt: skip
 """The command line, one file for each group of commands; nobody else imports them."""
 
@@ -44,7 +44,7 @@ DEPENDENCIES: Final = {
 """Package to the other people's packages that it may import."""
 
 DOORS: Final = {
-    "aiohttp": "replay.exchange.server",
+    "aiohttp": "replay.exchange.server replay.view.server",  # an exchange, and a page: no client of one asks the other
     "cryptography": "capture.auth replay.exchange.keyring",  # the client signs, the exchange verifies: no code shared
     "duckdb": "replay.query",
     "importlib": "core.compiled core.copies replay.loading replay.report.html",

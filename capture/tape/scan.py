@@ -95,6 +95,14 @@ class SegmentReader:
         except OSError as error:
             raise disk_error(error, self.path, f"read the hot log at byte {self._offset}") from error
 
+    def grow(self) -> None:
+        """See the file as long as it is now: the next iteration goes on with what was written since."""
+        try:
+            self.size = self.path.stat().st_size
+        except OSError as error:
+            raise disk_error(error, self.path, "read the hot log") from error
+        self._scan = None
+
     def scan(self) -> Scan:
         """The verdict, once everything was read; what was not iterated is read now."""
         for _ in self:

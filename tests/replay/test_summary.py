@@ -331,7 +331,7 @@ def test_real_recordings_have_one_answer_by_machine_and_by_python(name: str, mon
     found = []
     for is_compiled in (False, True):
         monkeypatch.setattr("replay.player.Engine", partial(Engine, is_compiled=is_compiled))
-        fold = summary._Fold(tape_of(name))
+        fold = summary.Fold(tape_of(name))
         fold.tally, fold.player = tally.Tally(), Player(tape_of(name), "columns", checkpoint_records=0)
         for _ in (fold._many if is_compiled else fold._each)(NEVER, -1):
             pass
