@@ -62,8 +62,8 @@ MAX_TOTAL: Final = 2**63 - 1
 
 @inner
 def is_next(m: Any, told: int, number: int, sid: int, seq: int, now: int) -> bool:
-    """Whether a frame is the next one of a subscription that is known to carry the market. told: the market's cells of
-    that subscription and its serial."""
+    """Whether a frame is the next one of a subscription that is known to carry the market; the first number
+    goes the long way, which notes it. told: the market's cells of that subscription and its serial."""
     sub = m[told]
     if sub == 0 or m[sub + S_SERIAL] != m[told + 1] or m[sub + S_NUMBER] != number or m[sub + S_SID] != sid:
         return False
@@ -73,7 +73,7 @@ def is_next(m: Any, told: int, number: int, sid: int, seq: int, now: int) -> boo
     expected = m[sub + S_NEXT]
     if seq == 0:
         return True
-    return expected > 0 and seq < MAX_TOTAL and (seq == expected or (m[H_FILTERED] == 1 and seq > expected))
+    return expected > 1 and seq < MAX_TOTAL and (seq == expected or (m[H_FILTERED] == 1 and seq > expected))
 
 
 @inner

@@ -25,7 +25,7 @@ from deck import (
     trade,
 )
 from fates import FATES, INT64_MAX, UUID, records_of, usual_records
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from tapes import but_the_longest, needs_tapes
 
 from core.cells import (
@@ -118,8 +118,17 @@ def batches(tape: Sequence[Told], size: int) -> Iterator[Sequence[Told]]:
 # ------------------------------------------------------------------ every way gives the same state
 
 
+NUMBERLESS_FIRST: Any = (
+    Coverage(connections=False, control=False, filtered=False),
+    False,
+    [("trade", 1, "doubled", "A", "0e3b1f5a-9d0c-4b8e-8a54-000000000000", "0.0000", False, {}), ("usual", 1, 6, 1)],
+)
+"""The first frame of a subscription has no number, and the next one has its first."""
+
+
 @EACH_COPY
 @given(fate=FATES)
+@example(fate=NUMBERLESS_FIRST)
 @settings(max_examples=80, deadline=None)
 def test_the_machine_takes_the_steps_of_the_long_way(is_compiled: bool, fate: Any) -> None:
     long, short = LongWay(), Engine(is_compiled=is_compiled)
