@@ -1,6 +1,8 @@
 """`tapedeck backtest`, and `parity` and `causality` of its result, as a user types them."""
 
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ from typer.testing import CliRunner, Result
 import tapedeck
 from core.errors import ConfigError
 from replay.backtest.result import Result as Backtest
-from replay.venue.terms import Latency
-from tapedeck_backtest import latency_of, venue_terms
+from replay.venue.terms import DEFAULT_QUEUE, Latency
+from tapedeck_backtest import backtest, latency_of, sweep, venue_terms
 
 SUPPOSED = ("--fees", "quadratic:1", "--ticks", "linear_cent")
 
@@ -78,3 +80,8 @@ def test_latency_is_read_as_it_is_written() -> None:
 def test_cash_that_is_none_is_refused(cash: float) -> None:
     with pytest.raises(ConfigError, match="give dollars above 0 and below"):
         venue_terms(queue="power@1", latency="order=1ms", fees="", ticks="", cash=cash)
+
+
+@pytest.mark.parametrize("command", [backtest, sweep])
+def test_the_queue_of_the_commands_is_the_default_one(command: Callable[..., object]) -> None:
+    assert inspect.signature(command).parameters["queue"].default == DEFAULT_QUEUE

@@ -25,7 +25,7 @@ from replay.backtest.shown import repetition_lines, result_lines
 from replay.books import MarketNotFound
 from replay.causality import examine
 from replay.hosted import AROUND
-from replay.venue.terms import Latency, VenueTerms
+from replay.venue.terms import DEFAULT_QUEUE, Latency, VenueTerms
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +65,7 @@ def test_a_strategy_trades_and_its_account_adds_up(result: Result) -> None:
     sold = pc.sum(result.tables["markets"].column("sold")).as_py()
     assert bought + sold == sums["contracts"]
     assert "quadratic_with_maker_fees:1 (supposed)" in result.tables["markets"].column("fee_terms").to_pylist()
-    assert any("queue model power@1" in said for said in result.manifest["assumptions"])
+    assert any(f"queue model {DEFAULT_QUEUE}" in said for said in result.manifest["assumptions"])
 
 
 def test_fills_come_after_arrival_and_what_the_strategy_heard_is_later_by_the_latency(result: Result) -> None:
