@@ -17,6 +17,7 @@ import tapedeck_cast
 import tapedeck_exchange
 import tapedeck_fixtures
 import tapedeck_live
+import tapedeck_report
 import tapedeck_run
 import tapedeck_sql
 import tapedeck_strategies
@@ -153,8 +154,8 @@ def _trade(exchange: "LocalExchange", tape: Path, seconds: float, say: Callable[
 
 
 for group in (
-    tapedeck_live, tapedeck_run, tapedeck_backtest, tapedeck_exchange, tapedeck_tapes, tapedeck_fixtures,
-    tapedeck_sql, tapedeck_strategies, tapedeck_upkeep, tapedeck_view,
+    tapedeck_live, tapedeck_run, tapedeck_backtest, tapedeck_report, tapedeck_exchange, tapedeck_tapes,
+    tapedeck_fixtures, tapedeck_sql, tapedeck_strategies, tapedeck_upkeep, tapedeck_view,
 ):  # fmt: skip
     app.registered_commands += group.app.registered_commands
 

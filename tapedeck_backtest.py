@@ -24,6 +24,7 @@ from tapedeck_cast import (
     specify,
 )
 from tapedeck_console import Json, answer, progress_bar, time_of
+from tapedeck_report import make_report, require_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ Cash = Annotated[float, typer.Option("--cash", metavar="DOLLARS", help="What the
 Seed = Annotated[int, typer.Option("--seed", help="Of what the venue draws, and of the strategies' dice.")]
 OrderLife = Annotated[int, typer.Option("--order-life", min=5, max=3_600, help="Seconds an order lives unrenewed.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the result in this new directory.")]
+Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="And the page of it.")]
 Grids = Annotated[list[str] | None, typer.Option("--grid", "-g", metavar="K=A,B,C", help="Values to try; repeatable.")]
 Points = Annotated[Path | None, typer.Option("--points", metavar="FILE.json", help="A list of objects to try.")]
 HoldOut = Annotated[
@@ -71,7 +73,8 @@ def backtest(
     queue: Queue = "proportional@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
     cash: Cash = 10_000.0, seed: Seed = 0, until: Until = None, max_order: MaxOrder = 10.0,
     max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
-    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, out: Out = None, as_json: Json = False,
+    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, out: Out = None, report: Report = None,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Try strategies on tapes: a simulated venue answers their orders, with queue, latency and fees.
 
@@ -98,10 +101,14 @@ def backtest(
         until_ns=time_of(until),
     )
     _require_free(out)
+    if report is not None:
+        require_place(report)
     with progress_bar("backtesting") as progress:
         result = perform(setup, command=("tapedeck", *sys.argv[1:]), progress=progress)
     if out is not None:
         result.write(out)
+    if report is not None:
+        make_report(result, report)
     answer(dict(result.manifest), result_lines(result), as_json=as_json)
     raise typer.Exit(1 if result.manifest["faults"] else 0)
 

@@ -69,7 +69,7 @@ def top_of(tables: Mapping[str, pa.Table], manifest: Mapping[str, Any]) -> Top:
         pnl=numbers.pnl,
         trusted=numbers.trusted,
         untrusted=numbers.untrusted,
-        warnings=warnings(tables, numbers),
+        warnings=warnings(tables, manifest, numbers),
         assumptions=assumptions(manifest),
     )
 
@@ -127,7 +127,7 @@ def _tiles(numbers: Numbers) -> list[Tile]:
     ]  # fmt: skip
 
 
-def warnings(tables: Mapping[str, pa.Table], numbers: Numbers) -> list[str]:
+def warnings(tables: Mapping[str, pa.Table], manifest: Mapping[str, Any], numbers: Numbers) -> list[str]:
     """What a reader has to know before believing the numbers."""
     found = []
     if numbers.untrusted_fills:
@@ -137,16 +137,20 @@ def warnings(tables: Mapping[str, pa.Table], numbers: Numbers) -> list[str]:
         )
     markets = tables["markets"].to_pylist()
     still_open = [row for row in markets if row["position"] and row["mark_by"] != "settled"]
-    if still_open:
+    if still_open and not manifest.get("notes"):
         how = ", ".join(sorted({row["mark_by"] for row in still_open}))
         found.append(f"{_many(len(still_open), 'market')} had not settled when the tape ended: marked by {how}.")
     supposed = sum("suppos" in row["fee_terms"] or "assum" in row["fee_terms"] for row in markets)
     if supposed:
         found.append(f"The tape does not tell the fees of {_many(supposed, 'market')}: they were supposed.")
+    found += [str(note) for note in manifest.get("notes", ())][:NOTES]
     if 0 < numbers.fills < FEW_FILLS:
         found.append(f"{_many(numbers.fills, 'fill')} are too few to tell skill from luck.")
     return found
 
+
+NOTES: Final = 6
+"""Of the result's own notes: more do not fit on the first screen."""
 
 FEW_FILLS: Final = 30
 """Below it a mean's own uncertainty is of the size of the spread: the usual rule of thumb for a normal mean."""
@@ -155,7 +159,7 @@ FEW_FILLS: Final = 30
 def assumptions(manifest: Mapping[str, Any]) -> list[str]:
     """What the simulation supposed, as the result says, and the queue model in words where it does not."""
     said = [str(sentence) for sentence in manifest.get("assumptions", ())]
-    queue = str(manifest.get("venue", {}).get("queue", "power@1"))
+    queue = str(manifest.get("venue", {}).get("queue", ""))
     words = QUEUES.get(queue.partition("@")[0], "")
     if words and not any(queue.partition("@")[0] in sentence for sentence in said):
         said.insert(0, f"Place in the queue by the model {queue}: {words}.")

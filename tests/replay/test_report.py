@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from backtest_sample import START_NS, SampleResult, empty, quote, walk
 
+from core.errors import ConfigError
 from core.messages.types import Trade
 from core.views import PricePoint
 from replay import Player, open_tape
@@ -20,6 +21,7 @@ from replay.report.building import look, page_of
 from replay.report.html import LIMIT_BYTES, data_of, html_of, write_report
 from replay.report.markets import CHARTS, Drawn, Place, chosen, span_of
 from replay.report.parts import Page
+from replay.report.shown import tapes_of, written, written_lines
 from replay.report.sights import Sight, Wanted, watch
 from strategies.regime import Detector
 
@@ -351,3 +353,21 @@ def test_a_page_that_would_be_too_large_is_drawn_coarser(tmp_path: Path, monkeyp
     assert [min(filter(None, page.charts[0].bid.v)) for page in (fine, coarse)] == 2 * [
         min(filter(None, [point.yes_bid for point in points]))
     ]
+
+
+# ------------------------------------------------------------------ what is said when it was made
+
+
+def test_tapes_are_where_the_result_says_or_where_somebody_says(tmp_path: Path) -> None:
+    assert tapes_of(empty(), None) == [Path("absent")]
+    assert tapes_of(empty(), [tmp_path]) == [tmp_path]
+    with pytest.raises(ConfigError, match="given 2 times, the result is of 1 tapes"):
+        tapes_of(empty(), [tmp_path, tmp_path])
+
+
+def test_whoever_made_a_page_is_told_what_was_left_out(tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    lines = list(written_lines(written(write_report(empty(), out), out)))
+    assert lines[0].startswith("Placed no order")
+    assert any(line.startswith("left out   activity, equity, fees") and "decided nothing" in line for line in lines)
+    assert lines[-1] == f"report     {out}  ({out.stat().st_size:,} bytes, charts of 0 markets)"
