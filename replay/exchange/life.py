@@ -95,12 +95,12 @@ class Life:
         self._advance(now_ns)
 
     def determine(self, market: str, outcome: Outcome, now_ns: int, *, timer_ns: int | None = None) -> None:
-        """Set a market's result, perhaps anew; an open market closes now. It pays by `advance`, after so long.
+        """Set a market's result; an open market closes now. It pays by `advance`, after so long.
 
-        timer_ns: None = its settlement timer.
+        timer_ns: None = its settlement timer; else a result that was set may be set anew, as tapes tell it.
         """
-        states = MarketStatus.ACTIVE, MarketStatus.INACTIVE, MarketStatus.CLOSED, MarketStatus.DETERMINED
-        found = self._find(market, now_ns, *states)
+        anew = () if timer_ns is None else (MarketStatus.DETERMINED,)
+        found = self._find(market, now_ns, MarketStatus.ACTIVE, MarketStatus.INACTIVE, MarketStatus.CLOSED, *anew)
         floor = self._floor
         if found.status not in OVER:
             self.move_close(market, floor.now_ns, now_ns)
