@@ -95,7 +95,9 @@ def _missing(tables: Mapping[str, pa.Table], page: Page, drawn: Sequence[Drawn])
         found["latency"] = no_order if not orders.num_rows else "No order reached the venue before the tape ended."
     if not fills.num_rows:
         found |= dict.fromkeys(("markouts", "fees", "wait"), no_order if not orders.num_rows else no_fill)
-    elif not page.wait.labels:
+    elif not source.ints(fills, "fee").any():
+        found["fees"] = "No fill was charged a fee, by the terms that the table of markets names."
+    if fills.num_rows and not page.wait.labels:
         found["wait"] = "No fill was of an order that had rested: all of them took."
     if not page.markets:
         found["markets"] = "The strategy neither held, quoted nor asked for any market."

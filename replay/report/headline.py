@@ -143,7 +143,7 @@ def warnings(tables: Mapping[str, pa.Table], manifest: Mapping[str, Any], number
     supposed = sum("suppos" in row["fee_terms"] or "assum" in row["fee_terms"] for row in markets)
     if supposed:
         found.append(f"The tape does not tell the fees of {_many(supposed, 'market')}: they were supposed.")
-    found += [str(note) for note in manifest.get("notes", ())][:NOTES]
+    found += [_sentence(note) for note in manifest.get("notes", ())][:NOTES]
     if 0 < numbers.fills < FEW_FILLS:
         found.append(f"{_many(numbers.fills, 'fill')} are too few to tell skill from luck.")
     return found
@@ -158,12 +158,18 @@ FEW_FILLS: Final = 30
 
 def assumptions(manifest: Mapping[str, Any]) -> list[str]:
     """What the simulation supposed, as the result says, and the queue model in words where it does not."""
-    said = [str(sentence) for sentence in manifest.get("assumptions", ())]
+    said = [_sentence(sentence) for sentence in manifest.get("assumptions", ())]
     queue = str(manifest.get("venue", {}).get("queue", ""))
     words = QUEUES.get(queue.partition("@")[0], "")
     if words and not any(queue.partition("@")[0] in sentence for sentence in said):
         said.insert(0, f"Place in the queue by the model {queue}: {words}.")
     return said
+
+
+def _sentence(told: object) -> str:
+    """With a capital and a full stop, as the page's own."""
+    text = str(told)
+    return text[:1].upper() + text[1:].removesuffix(".") + "." if text else text
 
 
 def facts(manifest: Mapping[str, Any]) -> list[Fact]:
@@ -183,5 +189,13 @@ def facts(manifest: Mapping[str, Any]) -> list[Fact]:
         found.append(
             Fact(f"tape {PurePath(tape['path']).name}", f"{tape['records']:,} records, {span}, {tape['digest']}")
         )
-    venue = ", ".join(f"{name}={value}" for name, value in dict(manifest.get("venue", {})).items())
+    venue = ", ".join(_flat(dict(manifest.get("venue", {}))))
     return [*found, Fact("venue", venue or "as the program supposes by default")]
+
+
+def _flat(told: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`latency.order_ns=50000000` and so on."""
+    found = []
+    for name, value in told.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [f"{prefix}{name}={value}"]
+    return found

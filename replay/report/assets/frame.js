@@ -143,7 +143,7 @@ function drawAll(anew) {
       const kept = entry.chart && entry.chart.getOption().dataZoom;
       if (entry.chart) entry.chart.dispose();
       entry.chart = echarts.init(entry.node, null, { renderer: "canvas", useUTC: true });
-      entry.chart.setOption({ animation: false, textStyle: { fontFamily: "inherit" }, ...entry.draw(look, entry) });
+      entry.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...entry.draw(look, entry) });
       if (entry.group) entry.chart.group = entry.group;
       if (entry.ready) entry.ready(entry.chart);
       if (kept && kept.length) {

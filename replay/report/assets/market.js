@@ -8,7 +8,7 @@ function fillPoints(fills) {
   const at = times(fills.t);
   return at.map((x, number) => ({
     x, number, price: fills.price[number] / 100, isBuy: fills.is_buy[number], trusted: fills.trusted[number],
-    size: 9 + Math.min(9, 2 * Math.log2(1 + fills.count[number] / 100)),
+    size: 6 + Math.min(8, 1.3 * Math.log2(1 + fills.count[number] / 100)),
   }));
 }
 
@@ -31,7 +31,7 @@ function fillSeries(chart, look) {
       type: "scatter", name, z: 6, symbol: "triangle", symbolRotate: isBuy ? 0 : 180, itemStyle: { color: colour },
       data: fillPoints(chart.fills).filter((one) => one.isBuy === isBuy).map((one) => ({
         value: [one.x, one.price, one.number], symbolSize: one.size,
-        itemStyle: one.trusted ? { color: colour, borderColor: look.card, borderWidth: 1 }
+        itemStyle: one.trusted ? { color: colour, borderColor: look.card, borderWidth: 0.7 }
           : { color: look.card, borderColor: colour, borderWidth: 2 },
       })),
       tooltip: { formatter: (item) => fillTip(chart.fills, item.value[2]) },

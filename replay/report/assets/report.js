@@ -5,15 +5,19 @@ function section(id, title, ...children) {
   return el("section", { id, "aria-labelledby": id + "-title" }, el("h2", { id: id + "-title" }, title), ...children);
 }
 
+const SHOWN = 4; // sentences of a list on the first screen; the others unfold
+
 function overview(page) {
   const { top } = page;
   const tiles = top.tiles.map((tile) => el("div", { class: "card tile " + tile.mood },
     el("div", { class: "label" }, tile.label), el("div", { class: "value" }, tile.value), el("div", { class: "note" }, tile.note)));
   const list = (items) => el("ul", {}, ...items.map((item) => el("li", {}, item)));
+  const first = (items) => (items.length <= SHOWN + 1 ? [list(items)] : [list(items.slice(0, SHOWN)),
+    el("details", {}, el("summary", {}, `and ${items.length - SHOWN} more`), list(items.slice(SHOWN)))]);
   const side = [
-    ...(top.warnings.length ? [el("div", { class: "card warn" }, el("h3", {}, "Before you believe it"), list(top.warnings))] : []),
+    ...(top.warnings.length ? [el("div", { class: "card warn" }, el("h3", {}, "Before you believe it"), ...first(top.warnings))] : []),
     el("div", { class: "card" }, el("h3", {}, "What was supposed"),
-      top.assumptions.length ? list(top.assumptions) : el("p", { class: "why" }, "The result names no assumption.")),
+      ...(top.assumptions.length ? first(top.assumptions) : [el("p", { class: "why" }, "The result names no assumption.")])),
   ];
   const curve = page.missing.equity ? emptyCard("Equity and drawdown", page.missing.equity) : equityCard(page);
   return el("section", { id: "overview", "aria-label": "Overview" }, el("p", { class: "headline" }, top.headline),

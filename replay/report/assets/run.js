@@ -240,7 +240,7 @@ function binsCard(title, note, bins, names) {
     legend: bins.names.length > 1 ? legend(look, bins.names) : undefined,
     tooltip: tooltip(look, { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) =>
       tip(items[0].name, ...items.map((item) => `${item.seriesName}: ${grouped(item.value, 0)}`)) }),
-    grid: { left: 8, right: 12, top: bins.names.length > 1 ? 32 : 12, bottom: 24, containLabel: true },
+    grid: { left: 8, right: 12, top: [12, 12, 32, 54][bins.names.length], bottom: 24, containLabel: true },
     xAxis: categoryAxis(look, bins.labels, { name: names, nameLocation: "middle", nameGap: 24,
       nameTextStyle: { color: look.muted, fontSize: 11.5 } }),
     yAxis: valueAxis(look, { scale: false, minInterval: 1 }),
@@ -263,7 +263,7 @@ function regimeTable(page) {
   const rows = page.regimes.map((row) => el("tr", {},
     el("td", {}, el("i", { class: "dot " + row.name }), row.name), el("td", {}, percent(row.share)), el("td", {}, grouped(row.fills, 0)),
     el("td", {}, row.mark_10s === null ? "unknown" : cents(row.mark_10s)),
-    el("td", { class: row.money_10s < 0 ? "bad" : "good" }, row.mark_10s === null ? "unknown" : dollars(row.money_10s))));
+    el("td", { class: row.mark_10s === null ? "" : row.money_10s < 0 ? "bad" : "good" }, row.mark_10s === null ? "unknown" : dollars(row.money_10s))));
   return el("figure", { class: "card" },
     el("figcaption", {}, el("h3", {}, "By regime"), el("p", {}, "Share of the time shown in the charts of markets, and what fills were worth 10 s later.")),
     el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {},
