@@ -82,7 +82,8 @@ function timeAxis(look, min, max, extra) {
 
 function legend(look, names) {
   return {
-    top: 0, left: 0, icon: "roundRect", itemWidth: 12, itemHeight: 8, itemGap: 14, data: names,
+    type: "scroll", top: 0, left: 0, right: 8, pageIconColor: look.muted, pageIconInactiveColor: look.line,
+    pageIconSize: 10, pageTextStyle: { color: look.muted, fontSize: 11 }, icon: "roundRect", itemWidth: 12, itemHeight: 8, itemGap: 14, data: names,
     textStyle: { color: look.muted, fontSize: 12 }, inactiveColor: look.line, inactiveBorderColor: look.line,
   };
 }

@@ -240,7 +240,7 @@ function binsCard(title, note, bins, names) {
     legend: bins.names.length > 1 ? legend(look, bins.names) : undefined,
     tooltip: tooltip(look, { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) =>
       tip(items[0].name, ...items.map((item) => `${item.seriesName}: ${grouped(item.value, 0)}`)) }),
-    grid: { left: 8, right: 12, top: [12, 12, 32, 54][bins.names.length], bottom: 24, containLabel: true },
+    grid: { left: 8, right: 12, top: bins.names.length > 1 ? 32 : 12, bottom: 24, containLabel: true },
     xAxis: categoryAxis(look, bins.labels, { name: names, nameLocation: "middle", nameGap: 24,
       nameTextStyle: { color: look.muted, fontSize: 11.5 } }),
     yAxis: valueAxis(look, { scale: false, minInterval: 1 }),
