@@ -13,6 +13,7 @@ from capture.tape.verify import verify
 from core.state import STATE_VERSION
 from replay import Player, open_tape
 from replay.exporter import export_jsonl
+from replay.fixture.about import About
 from replay.parity import judge
 from replay.run import Span, run
 from replay.summary import summarize
@@ -27,25 +28,6 @@ LATER_STATES: Final = {
 """State digests by state version 2, of fixtures made by version 1: what is in about.json is never edited."""
 
 EACH: Final = pytest.mark.parametrize("name", NAMES)
-
-
-class About(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """about.json: what a fixture is, and what a replay of it gives. ended: what `info` says of its end."""
-
-    origin: str
-    source: str
-    proves: str
-    format: int
-    schema: int
-    records: int
-    frames: int
-    gaps: list[str]
-    ended: str
-    state_version: int
-    state_digest: str
-    decision_digest: str
-    sha256: dict[str, str]
-    export_sha256: str = ""
 
 
 def about(name: str) -> About:
@@ -94,7 +76,7 @@ def test_a_recorded_run_still_decides_as_it_did(path: str, tape: Path) -> None:
 @EACH
 def test_a_fixture_holds_the_gaps_it_held(name: str, tape: Path) -> None:
     found = summarize(open_tape(tape))
-    assert [gap["reason"] for gap in found.gaps] == about(name).gaps
+    assert [gap["reason"] for gap in found.gaps] == list(about(name).gaps)
     assert found.ended == about(name).ended
     assert found.malformed == found.unknown == {}
 
