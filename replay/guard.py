@@ -75,7 +75,12 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 _CLOCKS: Final = frozenset(("now", "utcnow", "today"))
 
 _IMPORTING: Final = frozenset(f"{module}._find_and_load" for module in deeds.IMPORTERS)
-_LET_THROUGH: Final = frozenset(("warnings._showwarnmsg", "logging.Logger._log", "weakref.finalize.__call__"))
+_COMPILING: Final = "numba.core.dispatcher._DispatcherBase._compile_for_args"
+"""A compiled function's first call, which looks at clock and files: what the function gives does not depend on them."""
+
+_LET_THROUGH: Final = frozenset(
+    ("warnings._showwarnmsg", "logging.Logger._log", "weakref.finalize.__call__", _COMPILING)
+)
 
 _set_profile: Final = partial(sys.setprofile)
 """Through a partial, because a profile function is not told of that: the guard would see itself leave."""

@@ -227,7 +227,8 @@ class _Work:
             "slow_glances": list(self._slow_glances),
         }
         manifest["notes"] = notes(manifest, tables)
-        return Result(tables, manifest)
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(manifest))  # as it is when read from a file
+        return Result(tables, plain)
 
 
 def joined(parts: list[pa.Table], schema: pa.Schema) -> pa.Table:

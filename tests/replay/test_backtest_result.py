@@ -10,6 +10,7 @@ import pytest
 from sample_tapes import START_NS
 
 from replay.backtest.columns import BATCH_ROWS, Rows, table_of
+from replay.backtest.proof import first_difference
 from replay.backtest.result import MANIFEST, Result, ResultError, is_result, orders_hash
 from replay.backtest.tables import EQUITY, FILLS, ORDERS, POSITIONS, TABLES
 from replay.backtest.totals import drawdown, markout, totals
@@ -122,3 +123,18 @@ def test_a_long_table_is_made_of_batches_and_reads_as_one() -> None:
 def test_a_value_that_must_be_there_and_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="column position has 1 rows without a value"):
         table_of(POSITIONS, [(0, 1, "A", None, 0, 0)])
+
+
+def test_texts_are_compared_and_not_the_order_of_their_dictionaries() -> None:
+    def ordered(*texts: str) -> pa.Table:
+        markets = pa.DictionaryArray.from_arrays([texts.index("A"), texts.index("B")], list(texts))
+        two = table_of(POSITIONS, [(0, START_NS, name, 100, 1, 1) for name in ("A", "B")])
+        return two.set_column(2, POSITIONS.field("market"), markets.cast(POSITIONS.field("market").type))
+
+    one, other = result(), result()
+    first, second = ({**r.tables, "positions": t} for r, t in ((one, ordered("A", "B")), (other, ordered("B", "A"))))
+    assert first_difference(Result(first, one.manifest), Result(second, other.manifest), "columns") is None
+    third = {**first, "positions": ordered("A", "B").slice(0, 1)}
+    parting = first_difference(Result(first, one.manifest), Result(third, other.manifest), "columns")
+    assert parting is not None
+    assert (parting.table, parting.row, parting.repeated) == ("positions", 1, None)

@@ -14,7 +14,7 @@ import pytest
 from sample_tapes import SECOND, Script
 from trials import STRATEGIES, VENUE, joiner, made_tape, setup, strategy
 
-from core.actions import RiskLimits
+from core.actions import RiskLimits, StrategySpec
 from core.errors import ConfigError
 from replay import synthetic
 from replay.backtest.proof import changes, first_difference, repeat
@@ -247,3 +247,10 @@ def test_a_tape_named_twice_two_strategies_of_a_name_and_a_market_that_is_absent
 def test_the_python_face_takes_paths_and_names(tape: Path, result: Result) -> None:
     found = backtest(tape, f"{STRATEGIES}:Joiner", venue=VENUE)
     assert found.orders_hash == result.orders_hash
+
+
+def test_a_manifest_is_the_same_before_it_is_written_and_after(tape: Path, tmp_path: Path) -> None:
+    maker = StrategySpec("maker", "strategies.market_maker:MarketMaker", {"markets": ("A", "B")})
+    made = perform(setup(tape, strategies=(maker,)))
+    made.write(tmp_path / "r")
+    assert Result.read(tmp_path / "r").manifest == made.manifest

@@ -354,6 +354,17 @@ def test_what_the_interpreter_does_for_others_in_a_hook_is_let_through() -> None
     assert Finalized.ended
 
 
+def test_a_compiled_functions_first_call_is_let_through() -> None:
+    numba = pytest.importorskip("numba", reason="numba (the extra `fast`) is not installed, nothing is compiled")
+
+    @numba.njit  # type: ignore[untyped-decorator]  # numba has no stubs
+    def double(value: int) -> int:
+        return 2 * value
+
+    with numba.core.event.install_timer("numba:compile", lambda _: None):  # so that the clock is looked at
+        assert guarded(double, 2) == 4
+
+
 def test_late_imports_of_the_standard_library_and_of_ours_are_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
     import core.backoff
 
