@@ -1,8 +1,11 @@
 """For all tests: throw-away keys of the exchanges come from a small pool; to make one takes a tenth of a second.
 
 Two that are asked for one after the other differ, and so do the access keys, always.
+
+And what was collected is never garbage: every collection would walk through ten thousand tests and their modules.
 """
 
+import gc
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,6 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from replay.exchange.keyring import RSA_BITS
 
 POOL: Final = 8
+
+
+def pytest_collection_finish() -> None:
+    """Take what there is now out of the garbage collector's sight."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -56,9 +56,7 @@ def notes(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
         )
     said += _doubt(tables)
     if sums["open_markets"]:
-        said.append(
-            f"{sums['open_markets']} markets were still open at the end; what is held there is counted at its mark"
-        )
+        said.append(f"markets still open at the end: {sums['open_markets']}; what is held there is counted at its mark")
     if sums["refused_orders"]:
         said.append(f"the venue refused {sums['refused_orders']:,} of {sums['orders']:,} orders: {_refusals(tables)}")
     return said

@@ -27,7 +27,7 @@ def folded(path: Path, seed: int, keep_at: int = -1) -> tuple[Ledger, dict[str, 
     return ledger, trusted
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_trust_is_the_stores_after_every_record(tmp_path: Path, seed: int) -> None:
     ledger, trusted = folded(tmp_path / "tape", seed)
     for market, seqs in trusted.items():
@@ -36,7 +36,7 @@ def test_trust_is_the_stores_after_every_record(tmp_path: Path, seed: int) -> No
     assert set(ledger.rows.trust) == set(trusted)
 
 
-@pytest.mark.parametrize("keep_at", [0, 7, 200])
+@pytest.mark.parametrize("keep_at", [*(pytest.param(at, marks=pytest.mark.slow) for at in (0, 7)), 200])
 def test_a_ledger_that_was_kept_goes_on_as_if_it_had_not_been(tmp_path: Path, keep_at: int) -> None:
     assert folded(tmp_path / "a", 5, keep_at)[0].dump() == folded(tmp_path / "b", 5)[0].dump()
 

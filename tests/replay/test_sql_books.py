@@ -22,6 +22,9 @@ from replay.sql import connect
 Book = tuple[bool, tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
 
 
+SEEDS = (pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow), 2)
+
+
 def by_sql(connection: Any, market: str, at_ns: int) -> Book:
     """(trusted, yes, no), ascending."""
     rows = connection.execute(
@@ -73,7 +76,7 @@ def test_books_equal_the_stores_at_a_thousand_instants(name: str) -> None:
     assert compare(tape_of(name), seed=7, count=1_000) > 500
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_books_equal_the_stores_whatever_happens(tmp_path: Path, seed: int) -> None:
     tape = wild(seed, rounds=120, sessions=1 + seed % 3).tape(tmp_path / "tape", segment_records=50)
     assert compare(tape, seed, count=5)
@@ -144,7 +147,7 @@ def tops_of(tape: Tape) -> dict[str, list[tuple[Any, ...]]]:
 BBO = "select seq, bid_e4, bid_size_e2, ask_e4, ask_size_e2, trusted from bbo(?) order by seq"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_best_prices_equal_the_stores_whatever_happens(tmp_path: Path, seed: int) -> None:
     tape = wild(100 + seed, rounds=120, sessions=1 + seed % 3).tape(tmp_path / "tape", segment_records=50)
     with connect(tape.path) as connection:
