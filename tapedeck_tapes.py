@@ -69,7 +69,8 @@ def import_(
 
     Every byte is kept; the kind of recording is recognised by itself. Files may be packed (gzip, bzip2, xz, zstd);
     directories are searched. A line is one of: {"recv_ms", "event": FRAME}, {"recv_ns", "conn", "raw": TEXT},
-    {"recv_ts_ns", "raw": TEXT}, or a FRAME alone.
+    {"recv_ts_ns", "raw": TEXT}, or a FRAME alone. Beside them, a file may be a REST answer with the time of its fetch:
+    {"fetched_at_ms", "url", "status", "response": BODY}.
     """
     from replay import render
     from replay.importer import ImportOptions, import_recording

@@ -72,6 +72,9 @@ class _Lines:
         for at_ns, connection, kind, payload, source in zip(*columns, strict=True):
             if kind == Kind.SESSION:
                 self._session(payload)
+            if kind == Kind.REST:
+                self.skipped[Kind.REST.name] += 1
+                continue
             line = source if source is not None else self._line(Item(at_ns, connection, kind, payload))
             if line:
                 self.written += 1

@@ -4,6 +4,7 @@ Knows what a session of imported files is made of. Must not know how a dialect w
 how files are unpacked (`replay.sources`) nor how a tape comes into its place (`replay.assembly`).
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,6 +21,7 @@ from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
 from capture.tape.schema import RawBatch
 from capture.tape.thrift import give_back
+from core.cells import NEVER
 from core.packed import Packed
 from core.records import Coverage, Kind, Session, Source, StoredGap, encode_payload
 from core.session import STALL_NS
@@ -90,8 +92,7 @@ def import_recording(files: Sequence[Path], out: Path, options: ImportOptions | 
     label = Label(FORMAT_VERSION, _uuid(digest.digest()), options.environment)
     with Assembly(out, label) as tape:
         work = _Import(tape, options, found.recordings)
-        for name, run in groupby(found.recordings, lambda item: item.dialect.name):
-            work.session(name, list(run))
+        work.run()
         work.batches.flush()
         tape.finish()
         return work.report(found.skipped)
@@ -169,17 +170,36 @@ class _Batches:
 
 
 class _Import:
-    """One import: sessions of files of one dialect, one after the other."""
+    """One import: sessions of files of one dialect, one after the other.
+
+    An answer is a record where its fetch came in: among the frames of a session, else in a session of its own.
+    """
 
     def __init__(self, tape: Assembly, options: ImportOptions, recordings: Sequence[Recording]) -> None:
         self.batches = _Batches(tape, options.segment_rows)
         self._tape, self._options, self._recordings = tape, options, recordings
-        self._followers = {item.path: other for item, other in pairwise(recordings) if item.timed and other.timed}
+        self._answers = deque(item for item in recordings if item.is_answer)
+        self._frames = [item for item in recordings if not item.is_answer]
+        self._followers = {item.path: other for item, other in pairwise(self._frames) if item.timed and other.timed}
         self._total = sum(item.id.size for item in recordings)
         self._done = 0
         self._sessions = 0
         self._torn: list[str] = []
         self._gap_from_ns: int | None = None
+
+    def run(self) -> None:
+        """Every session."""
+        for name, run in groupby(self._frames, lambda item: item.dialect.name):
+            files = list(run)
+            self._answered_by(files[0].first_ns)
+            self.session(name, files)
+        self._answered_by(NEVER)
+
+    def _answered_by(self, until_ns: int) -> None:
+        """A session of the answers that came by then, if any did."""
+        due = [self._answers.popleft() for _ in range(len(self._answers)) if self._answers[0].first_ns <= until_ns]
+        if due:
+            self.session(due[0].dialect.name, due)
 
     def session(self, name: str, files: list[Recording]) -> None:
         """Everything of a run of files of one dialect, from its SESSION to its CLEAN_STOP."""
@@ -204,7 +224,7 @@ class _Import:
     def _note_hole(self, item: Recording) -> None:
         """A long time between two files is a gap: nobody can say that the recorder was running then."""
         from_ns = self.batches.last_ns
-        told_otherwise = self._gap_from_ns is not None or item.opens
+        told_otherwise = self._gap_from_ns is not None or item.opens or item.is_answer
         if told_otherwise or not item.timed or item.first_ns - from_ns <= BETWEEN_FILES_NS:
             return
         gap = StoredGap("down", from_ns=from_ns, until_ns=item.first_ns, detail=f"nothing before {item.path.name}")
@@ -213,7 +233,7 @@ class _Import:
     def _file(self, item: Recording, parser: Parser) -> None:
         torn: tuple[Lines | None, str] | None = None
         with SourceFile(item.path, line_limit=self._options.line_limit, size=item.id.size) as file:
-            for lines in file.lines():
+            for lines in [file.whole()] if item.is_answer else file.lines():
                 try:
                     rows = parser.parse(lines.text)
                 except BadLineError as error:
@@ -237,14 +257,24 @@ class _Import:
             gap = StoredGap("torn_tail", from_ns=self._gap_from_ns, until_ns=rows.at_ns[0])
             self.batches.put(Kind.GAP_CLOSE, rows.at_ns[0], encode_payload(gap))
             self._gap_from_ns = None
-        self.batches.add(rows)
         latest_ns = max(rows.at_ns)
+        while self._answers and self._answers[0].first_ns < latest_ns:
+            rows = self._amid(rows, self._answers.popleft())
+        self.batches.add(rows)
         follower = self._followers.get(item.path)
         if follower is not None and latest_ns > follower.first_ns:
             raise TapeError(
                 f"{item.path} goes on until {_time(latest_ns)} or later, but {follower.path} begins at "
                 f"{_time(follower.first_ns)} already: they overlap; import each into a tape of its own"
             )
+
+    def _amid(self, rows: Rows, answer: Recording) -> Rows:
+        """Take records up to an answer, and the answer; the records that are left."""
+        at = next(row for row, at_ns in enumerate(rows.at_ns) if at_ns > answer.first_ns)
+        self.batches.add(rows.part(0, at))
+        self._file(answer, answer.dialect.parser())
+        self._done += answer.id.size
+        return rows.part(at, len(rows.at_ns))
 
     def _tear(self, item: Recording, parser: Parser, lines: Lines | None, what: str) -> None:
         if not self._options.torn_tail:

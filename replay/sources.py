@@ -121,6 +121,17 @@ class SourceFile:
         if rest:
             yield Lines(bytes(rest), number, offset, False)
 
+    def whole(self) -> Lines:
+        """All of the file's text at once; raises TapeError as `lines`, and where it is cut off or over the limit."""
+        pieces: list[bytes] = []
+        for lines in self.lines():
+            pieces.append(lines.text)
+            if lines.offset > self._line_limit:
+                raise TapeError(f"{self.path}: is one text of more than {self._line_limit:,} bytes; take it away")
+        if self.truncated:
+            raise TapeError(f"{self.path}: its packed data stops before its end; fetch it again")
+        return Lines(b"".join(pieces), 1, 0, True)
+
     def unchanged_since(self, seen: FileId) -> bool:
         """Whether the file still has the size and time it had when it was identified."""
         try:

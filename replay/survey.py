@@ -10,7 +10,7 @@ import msgspec
 
 from capture.tape.errors import TapeError
 from core.records import Kind
-from replay.dialects import BadLineError, Dialect, Rows, recognise
+from replay.dialects import BadLineError, Dialect, Rows, answers, recognise
 from replay.sources import FileId, SourceFile, identify
 
 
@@ -27,6 +27,11 @@ class Recording(msgspec.Struct, frozen=True):
     def timed(self) -> bool:
         """Whether its times are those of receipt."""
         return self.dialect.coverage.receive_time
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is a REST answer, which has no frames."""
+        return self.dialect.name == answers.NAME
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -52,6 +57,8 @@ def survey(paths: Sequence[Path], line_limit: int) -> Survey:
         recordings += found
     if not recordings:
         raise TapeError("no file to import was given; name at least one recording")
+    if all(item.is_answer for item in recordings):
+        raise TapeError(f"{recordings[0].path}: is a REST answer, and no recording of frames is given with it")
     recordings.sort(key=lambda item: (item.first_ns, str(item.path)))
     _refuse_twins(recordings)
     return Survey(tuple(recordings), tuple(skipped))
@@ -93,9 +100,21 @@ def _look(path: Path, line_limit: int) -> Recording | str:
     dialect = recognise(first.text)
     if dialect is None:
         return _description(first.text)
+    if dialect.name == answers.NAME:
+        return _look_at_answer(path, dialect, line_limit)
     rows = _first_rows(dialect, first.text)
     opens = bool(rows.kind) and rows.kind[0] == Kind.OPENED
     return Recording(path, identify(path), dialect, rows.at_ns[0] if rows.at_ns else 0, opens)
+
+
+def _look_at_answer(path: Path, dialect: Dialect, line_limit: int) -> Recording | str:
+    with SourceFile(path, line_limit=line_limit) as file:
+        text = file.whole().text
+    try:
+        rows = dialect.parser().parse(text)
+    except BadLineError as error:
+        return f"is no recording and no REST answer with the time of its fetch ({error.reason})"
+    return Recording(path, identify(path), dialect, rows.at_ns[0], opens=False)
 
 
 def _first_rows(dialect: Dialect, text: bytes) -> Rows:

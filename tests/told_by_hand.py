@@ -8,7 +8,7 @@ from sample_tapes import MILLI, SECOND, START_NS, Script
 from capture.tape.reader import Tape
 from core.actions import BookSide, Decision, Place
 from core.decider import Reaction
-from core.records import Kind, Record
+from core.records import Kind, Record, Session, encode_payload
 from replay.backtest.journal import Journal
 from replay.venue.told import Amended, Answered, Arrived, Ended, Filled, Rested, Settled
 
@@ -49,7 +49,9 @@ class Told:
 
     def __init__(self, tape: int = 0) -> None:
         self.journal = Journal(tape)
-        self.journal.took(Record(0, START_NS, 0, 0, Kind.SESSION, b"{}"), START_NS, Reaction())
+        self.journal.took(
+            Record(0, START_NS, 0, 0, Kind.SESSION, encode_payload(Session("u", "test"))), START_NS, Reaction()
+        )
         self.now_ns = START_NS
         self.number = 0
         self._orders: dict[str, tuple[str, BookSide]] = {}

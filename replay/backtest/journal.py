@@ -9,7 +9,8 @@ from typing import Any, Final
 from core.actions import Action, Amend, Cancel, Decision, Place, Say, Subscribe
 from core.cells import NEVER
 from core.decider import Reaction
-from core.records import Fault, Kind, Record, encode_payload
+from core.records import Fault, Kind, Record, Session, decode_session, encode_payload
+from replay.dialects import answers
 from replay.venue.told import Arrived, Happening
 
 FAULTS_KEPT: Final = 20
@@ -19,7 +20,8 @@ FAULTS_KEPT: Final = 20
 class Journal:
     """One tape's. happenings: in their order. decisions: rows of the table of that name. placed: what was to be placed
     and was not refused by the run's own limits. interest: markets with the instant (ns) from which on they mattered.
-    last_seq: of the records that were played; NEVER = all of them.
+    last_seq: of the records that were played; NEVER = all of them. frames_ns: when the first session that has frames
+    began, and when the last one ended, 0 = with the tape: sessions of imported answers may lie far off.
     """
 
     def __init__(self, tape: int) -> None:
@@ -31,6 +33,8 @@ class Journal:
         self.faults: list[Fault] = []
         self.failed = 0
         self.last_seq = NEVER
+        self.frames_ns = (0, 0)
+        self._stopped_ns = 0
         self._session = -1
 
     def heard(self, happening: Happening) -> None:
@@ -43,10 +47,20 @@ class Journal:
         """A record led to something. now_ns: the tape's time at it."""
         if record is not None and record.kind == Kind.SESSION:
             self._session += 1
+            self._begun(decode_session(record.payload), now_ns)
+        elif record is not None and record.kind == Kind.CLEAN_STOP:
+            self._stopped_ns = now_ns
         for decision in reaction.decisions:
             self._decided(decision, now_ns)
         self.failed += len(reaction.faults)
         self.faults += reaction.faults[: FAULTS_KEPT - len(self.faults)]
+
+    def _begun(self, session: Session, now_ns: int) -> None:
+        first_ns, last_ns = self.frames_ns
+        if any(source.dialect == answers.NAME for source in session.sources[:1]):
+            self.frames_ns = first_ns, last_ns or self._stopped_ns
+        else:
+            self.frames_ns = first_ns or now_ns, 0
 
     def _decided(self, decision: Decision, now_ns: int) -> None:
         action = decision.action

@@ -30,9 +30,10 @@ RULE: Final = (
 )
 
 
-def mark(held: Holding, window: Window, last: Mark | None) -> Mark:
-    """What a position is worth now. last: its mark before, which stands where nothing else is known."""
-    value = result(window.lifecycle)
+def mark(held: Holding, window: Window, last: Mark | None, told: int | None = None) -> Mark:
+    """What a position is worth now. last: its mark before, which stands where nothing else is known. told: what a yes
+    contract pays, as REST says it."""
+    value = result(window.lifecycle) if told is None else told
     if value is not None:
         return _at(held, value, BY_RESULT)
     bid, ask = window.bid, window.ask

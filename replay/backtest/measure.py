@@ -20,16 +20,21 @@ from replay.backtest.marks import mark, mid, result
 from replay.backtest.money import Account, Mark, Unbalanced
 from replay.backtest.resting import Resting
 from replay.backtest.tables import EQUITY, FILLS, POSITIONS, SPANS
+from replay.backtest.trust import Trust
 from replay.backtest.walk import Walk
-from replay.venue.told import Amended, Answered, Arrived, Ended, Filled, Rested, Settled
+from replay.player import coming
+from replay.venue.told import Amended, Answered, Arrived, Determined, Ended, Filled, Rested, Settled
 
-Placed: TypeAlias = Arrived | Rested | Filled | Amended | Ended | Settled
+Placed: TypeAlias = Arrived | Rested | Filled | Amended | Ended | Determined | Settled
 """What happens at the venue."""
 
 HORIZONS_NS: Final = (SECOND_NS, 10 * SECOND_NS, 60 * SECOND_NS)
 """How long after a fill the mid price is looked at, for the columns mark_1s, mark_10s, mark_60s."""
 
 GRID_NS: Final = SECOND_NS
+
+SILENCE_NS: Final = 60 * SECOND_NS
+"""A longer stretch of tape without a record has no rows of the grid: nobody was there, and nothing can change."""
 
 _TRUSTED: Final = EQUITY.get_field_index("trusted")
 _RAW_EQUITY: Final = EQUITY.set(_TRUSTED, pa.field("trusted", pa.int32()))
@@ -82,6 +87,9 @@ class _Meter:
         self._worth: dict[str, tuple[int, int]] = {}  # by market: when it was valued last, and what was won by then
         self._pieces: list[tuple[str, int, int, int, bool]] = []
         self._actives: dict[tuple[str, ...], int] = {}
+        self._results: dict[str, int] = {}  # by market, as the venue knows it: by REST as well
+        self._trust = walk.trust
+        self._frames_ns = journal.frames_ns[1] or NEVER  # the end of all frames, where answers follow
 
     def run(self) -> None:
         """Through the whole journal, and on to the end. There is a row at the first record and at the last one."""
@@ -97,6 +105,12 @@ class _Meter:
 
     def _advance(self, at_ns: int, seq: int) -> None:
         """Go on to just before an instant, or to a record at it, by way of every row that is due earlier."""
+        frames_ns = self._frames_ns
+        if at_ns > frames_ns:  # what follows are answers, which put no book in doubt
+            self._frames_ns = NEVER
+            self._advance(frames_ns + 1, NEVER)
+            self._trust.finish(frames_ns)
+            self._walk.trust = Trust(())
         while (due_ns := self._due_ns) < at_ns:
             self._go(due_ns, NEVER)
             if self._walk.is_over and self._walk.now_ns < due_ns:
@@ -126,12 +140,17 @@ class _Meter:
         if 0 < self._row_ns <= due_ns:
             self._row(due_ns)
             self._row_ns += GRID_NS
+            next_ns = coming(self._walk.player)
+            if next_ns is not None and next_ns - due_ns > SILENCE_NS:
+                self._row_ns = max(self._row_ns, next_ns // GRID_NS * GRID_NS)
 
     def _happen(self, happening: Placed) -> None:
         if isinstance(happening, Filled):
             self._fill(happening)
         elif isinstance(happening, Settled):
             self._settle(happening)
+        elif isinstance(happening, Determined):
+            self._results[happening.market] = happening.price
         self._resting.happened(happening)
         if isinstance(happening, Filled | Settled):
             self._row(happening.at_ns)
@@ -145,15 +164,12 @@ class _Meter:
         market, account = told.market, self._account
         self._value(market, told.at_ns)
         held = account.fill(market, told.side, told.price, told.count, told.fee)
-        window = self._walk.window(market)
-        if held.position:
-            self._marks[market] = mark(held, window, self._marks.get(market))
         self._value(market, told.at_ns, trusted=told.trusted)
         row = [
             self._journal.tape, told.at_ns, told.told_ns, told.seq, told.trade_id, told.client_order_id,
             self._strategy(told.client_order_id), market, told.side.value, told.price, told.count, told.fee,
             told.is_taker, held.position, account.cash, told.why, told.trusted,
-            None if told.rested_ns < 0 else told.rested_ns, mid(window), None, None, None, None,
+            None if told.rested_ns < 0 else told.rested_ns, mid(self._walk.window(market)), None, None, None, None,
         ]  # fmt: skip
         for horizon, wait_ns in enumerate(HORIZONS_NS):
             insort(self._dues, (told.at_ns + wait_ns, len(self._fills), horizon))
@@ -183,7 +199,8 @@ class _Meter:
         """See what has been won in a market since it was valued last."""
         held = self._account.holding(market)
         if held.position:
-            self._marks[market] = mark(held, self._walk.window(market), self._marks.get(market))
+            last, told = self._marks.get(market), self._results.get(market)
+            self._marks[market] = mark(held, self._walk.window(market), last, told)
         won = self._account.pnl(market, self._marks[market].value if held.position else 0)
         since_ns, before = self._worth.get(market, (at_ns, 0))
         if won != before:
@@ -211,16 +228,16 @@ class _Meter:
         """The tape is over: what is still held stays as it is marked."""
         if end_ns:
             self._row(end_ns)
-        self._walk.trust.finish(end_ns)
+        self._trust.finish(end_ns)
         for market, (_, won) in self._worth.items():
             found = self._sums.setdefault(market, MarketSum())
             found.pnl = won
             found.position = self._account.holding(market).position
             found.mark = self._marks[market] if found.position else None
-            value = result(self._walk.life(market))
+            value = self._results.get(market, result(self._walk.life(market)))
             found.settlement = value if found.settlement is None else found.settlement
         for market, from_ns, until_ns, won, trusted in self._pieces:
-            if trusted and self._walk.trust.was(market, from_ns, until_ns):
+            if trusted and self._trust.was(market, from_ns, until_ns):
                 self._sums[market].pnl_trusted += won
         self._account.next_tape(self._marks)
         for fill in self._fills:
@@ -228,7 +245,7 @@ class _Meter:
 
     def measured(self) -> Measured:
         """All of it, when the walk is over."""
-        trust, tape = self._walk.trust, self._journal.tape
+        trust, tape = self._trust, self._journal.tape
         spans = [
             (tape, span.from_ns, span.until_ns, span.reason, span.market)
             for span in trust.spans(self._journal.interest)
@@ -244,7 +261,7 @@ class _Meter:
 
     def _trusted(self, raw: pa.Table) -> pa.Table:
         """Equity with whether every market in play was trusted, which is only known when the tape is over."""
-        actives, trust = list(self._actives), self._walk.trust
+        actives, trust = list(self._actives), self._trust
         marked = zip(raw.column("at_ns").to_pylist(), raw.column("trusted").to_pylist(), strict=True)
         told = [all(trust.was(market, at_ns, at_ns) for market in actives[number]) for at_ns, number in marked]
         return raw.set_column(_TRUSTED, EQUITY.field(_TRUSTED), pa.array(told, pa.bool_())).cast(EQUITY)

@@ -196,10 +196,11 @@ class _Work:
         for name, table in made.items():
             self._tables[name].append(table)
         first_ns = measured.equity.column("at_ns")[0].as_py() if measured.equity.num_rows else 0
+        frames_ns = journal.frames_ns
         self._tapes.append(
             {
-                "path": str(tape.path), "digest": tape.manifest.chain, "from_ns": first_ns,
-                "until_ns": measured.end_ns, "records": journal.last_seq + 1,
+                "path": str(tape.path), "digest": tape.manifest.chain, "from_ns": frames_ns[0] or first_ns,
+                "until_ns": frames_ns[1] or measured.end_ns, "records": journal.last_seq + 1,
             }
         )  # fmt: skip
         self._assumed.update(dict.fromkeys(hosted.venue.assumptions()))

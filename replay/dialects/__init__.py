@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from replay.dialects import answers
+from replay.dialects.answers import Answers
 from replay.dialects.base import BadLineError, Dialect, Item, Parser, Rows, typed
 from replay.dialects.btc15m import Btc15m
 from replay.dialects.frames import MARK, Frames
@@ -27,6 +29,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
         Frames("frames", b""),
         Frames("frames-blank", b"\n"),
         Frames("frames-marked", MARK + b"\n"),
+        Answers(),
     )
 }
 """Every dialect by the name that tapes store."""
@@ -56,6 +59,8 @@ _ANY_LINE: Final = msgspec.json.Decoder(_AnyLine)
 
 def recognise(head: bytes) -> Dialect | None:
     """The dialect of a text by its first lines, None when it is no recording known here."""
+    if answers.is_answer(head):
+        return DIALECTS[answers.NAME]
     lines = head.split(b"\n", 4 * _FIRST_LINES)
     for index, line in enumerate(lines[:_FIRST_LINES]):
         name = _name_of(line, [other.strip() for other in lines[index + 1 : index + 3]])

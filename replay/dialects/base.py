@@ -36,6 +36,10 @@ class Rows(msgspec.Struct):
     payloads: list[bytes]
     sources: list[bytes | None]
 
+    def part(self, first: int, last: int) -> "Rows":
+        """Those from one up to another, that one left out."""
+        return Rows(*(getattr(self, name)[first:last] for name in self.__struct_fields__))
+
 
 class BadLineError(Exception):
     """A line that is not of the dialect: `line` and `offset` count from the start of the parsed text, from 0."""

@@ -57,6 +57,7 @@ class Stage:
         self._now_ns = 0
         self._ticked_ns = 0
         self._beat_ns = NEVER
+        self._is_over = True
         self._at_once = 0
 
     @property
@@ -69,6 +70,8 @@ class Stage:
         self._at(record.seq, step.now_ns)
         if record.kind == Kind.SESSION:
             return self._session(record, step)
+        if record.kind == Kind.CLEAN_STOP:  # until the next session nobody is there whom a timer could wake
+            self._is_over, self._beat_ns = True, NEVER
         reaction = self._host.react(record, _without(step)) if _concerns(record, step) else Reaction()
         self.decided(reaction)
         self.venue.saw(record, step)
@@ -114,7 +117,7 @@ class Stage:
 
     @property
     def _tick_ns(self) -> int:
-        wake_ns = self._host.next_wake_ns
+        wake_ns = 0 if self._is_over else self._host.next_wake_ns
         return max(wake_ns, self._ticked_ns + LEAST_TICK_NS) if wake_ns else NEVER
 
     def _at(self, seq: int, now_ns: int) -> None:
@@ -139,6 +142,7 @@ class Stage:
         begun = msgspec.structs.replace(session, run=terms, seed=session.seed + self._seed)
         self._beat_ns = NEVER if session.coverage.control else self._now_ns + SECOND_NS
         self._ticked_ns = 0
+        self._is_over = False
         self._host.react(_instead(record, begun), step)
         records = self.venue.begin(record.seq, step.now_ns)
         whole = Reaction()

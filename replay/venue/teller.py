@@ -10,7 +10,7 @@ from typing import Final
 
 from core.actions import BookSide
 from core.messages.types import Side
-from replay.exchange.happenings import Filled, Happening, OrderChanged, Settled
+from replay.exchange.happenings import Filled, Happening, Life, LifecycleChanged, OrderChanged, Settled
 from replay.exchange.orders import OrderStatus, Reason
 from replay.venue import told
 from replay.venue.agenda import Agenda
@@ -81,6 +81,9 @@ class Teller:
                     self._exchange.forget(own)
                 end = "executed" if order.status is OrderStatus.EXECUTED else _ENDS.get(order.reason, "canceled")
                 self._listener(told.Ended(happening.at_ns, order.client_order_id, end))
+            case LifecycleChanged(event=Life.DETERMINED, outcome=outcome) if outcome is not None:
+                market = happening.spec.ticker
+                self._listener(told.Determined(happening.at_ns, market, outcome.settlement_value))
             case Settled():
                 position = happening.yes_count - happening.no_count
                 price = happening.outcome.settlement_value

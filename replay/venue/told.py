@@ -91,6 +91,14 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     end: str
 
 
+class Determined(msgspec.Struct, frozen=True, tag=True):
+    """It became known what a market will pay, in which an order was placed. price: of a yes contract."""
+
+    at_ns: int
+    market: str
+    price: int
+
+
 class Settled(msgspec.Struct, frozen=True, tag=True):
     """A market in which something was held paid. price: what a yes contract paid; money: what the account got."""
 
@@ -101,6 +109,6 @@ class Settled(msgspec.Struct, frozen=True, tag=True):
     money: int
 
 
-Happening = Arrived | Rested | Filled | Amended | Answered | Ended | Settled
+Happening = Arrived | Rested | Filled | Amended | Answered | Ended | Determined | Settled
 
 Listener = Callable[[Happening], None]

@@ -7,7 +7,7 @@ from told_by_hand import MARKET, OTHER, Told
 
 from core.actions import Action, BookSide, Cancel, Decision, Place, Say, Subscribe
 from core.decider import Reaction
-from core.records import Fault, Kind, Record
+from core.records import Fault, Kind, Record, Session, encode_payload
 from replay.backtest.columns import table_of
 from replay.backtest.journal import FAULTS_KEPT, Journal
 from replay.backtest.order_rows import order_rows
@@ -66,7 +66,7 @@ def test_an_order_that_the_venue_refuses_is_a_row_and_one_that_the_run_refuses_i
 
 def test_a_journal_numbers_sessions_and_knows_which_markets_matter_since_when() -> None:
     journal = Journal(0)
-    session = Record(0, 5, 0, 0, Kind.SESSION, b"{}")
+    session = Record(0, 5, 0, 0, Kind.SESSION, encode_payload(Session("u", "test")))
     actions: list[Action] = [
         Subscribe(("A", "B")),
         Say("words", "A"),
