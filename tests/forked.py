@@ -5,6 +5,7 @@ and not most of a second. What a start itself promises is for tests that start a
 """
 
 import contextlib
+import dataclasses
 import io
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import tapedeck
-from capture import daemon
+from capture import daemon, startup
 
 READY: Final = (
     *("tapedeck", "numba", "pyarrow.parquet", "replay.importer", "replay.summary", "replay.run", "replay.books"),
@@ -37,6 +38,16 @@ _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(list(READY))
 
 
+class _Kept(NamedTuple):
+    """What a command is to be: as the parameters of Command."""
+
+    arguments: Sequence[str]
+    place: Path
+    variables: dict[str, str]
+    often: bool = False
+    roll_bytes: int = 0
+
+
 class Ended(NamedTuple):
     """How a command ended, and what was left to read of its output."""
 
@@ -49,15 +60,22 @@ class Command:
     """`tapedeck ARGUMENTS` that runs in `place` with these variables (default: ours) and nothing on standard input.
 
     often: the status comes ten times a second, not once; otherwise a test waits for it that needs nothing else.
+    roll_bytes: how large a hot segment gets before it is sealed, 0 = as large as for everybody.
     """
 
     def __init__(
-        self, *arguments: str, place: Path = ROOT, environ: Mapping[str, str] | None = None, often: bool = False
+        self,
+        *arguments: str,
+        place: Path = ROOT,
+        environ: Mapping[str, str] | None = None,
+        often: bool = False,
+        roll_bytes: int = 0,
     ) -> None:
         pipes = [_CONTEXT.Pipe(duplex=False) for _ in range(2)]
         variables = dict(os.environ if environ is None else environ)
         ends = tuple(writing for _, writing in pipes)
-        self._process = _CONTEXT.Process(target=_command, args=(arguments, place, variables, often, *ends))
+        kept = _Kept(arguments, place, variables, often, roll_bytes)
+        self._process = _CONTEXT.Process(target=_command, args=(kept, *ends))
         self._process.start()
         self.stdout, self.stderr = (_stream(reading) for reading, _ in pipes)
         for end in ends:
@@ -128,7 +146,7 @@ def started(
     arguments: list[str], place: Path, variables: dict[str, str], *outputs: Connection
 ) -> Iterator[ForkServerProcess]:
     """A command that writes to these: standard output and error, which are closed here. It is killed at the end."""
-    process = _CONTEXT.Process(target=_command, args=(arguments, place, variables, False, *outputs))
+    process = _CONTEXT.Process(target=_command, args=(_Kept(arguments, place, variables), *outputs))
     process.start()
     for output in outputs:
         output.close()
@@ -146,14 +164,17 @@ def _stream(reading: Any) -> io.BufferedReader:
     return os.fdopen(number, "rb")
 
 
-def _command(arguments: Sequence[str], place: Path, variables: dict[str, str], often: bool, *ends: Any) -> None:
-    os.chdir(place)
+def _command(kept: _Kept, *ends: Any) -> None:
+    os.chdir(kept.place)
     os.environ.clear()
-    os.environ.update(variables)
+    os.environ.update(kept.variables)
     for number, end in enumerate(ends, start=1):
         os.dup2(end.fileno(), number)
         end.close()
-    if often:
+    if kept.often:
         daemon.EVERY_S = 0.1  # type: ignore[misc]  # a constant, and this process the test's own
-    sys.argv = ["tapedeck", *arguments]
+    if kept.roll_bytes:
+        options = dataclasses.replace(startup.OPTIONS, roll_bytes=kept.roll_bytes)
+        startup.OPTIONS = options  # type: ignore[misc]  # as above
+    sys.argv = ["tapedeck", *kept.arguments]
     tapedeck.main()

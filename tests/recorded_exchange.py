@@ -53,13 +53,23 @@ def url_of(exchange: LocalExchange) -> str:
 
 
 class Recording:
-    """`tapedeck capture` as a process of its own that writes JSON lines; a context manager that leaves none behind."""
+    """`tapedeck capture` as a process of its own that writes JSON lines; a context manager that leaves none behind.
 
-    def __init__(self, exchange: LocalExchange, tape: Path, *arguments: str, environ: dict[str, str] | None = None):
+    roll_bytes: as for a forked command.
+    """
+
+    def __init__(
+        self,
+        exchange: LocalExchange,
+        tape: Path,
+        *arguments: str,
+        environ: dict[str, str] | None = None,
+        roll_bytes: int = 0,
+    ) -> None:
         variables = {**os.environ, **(exchange.environ() if environ is None else environ)}
         command = ("capture", "--env", url_of(exchange), "--out", str(tape), "--json", *arguments)
         self.tape = tape
-        self._process = forked.Command(*command, environ=variables, often=True)
+        self._process = forked.Command(*command, environ=variables, often=True, roll_bytes=roll_bytes)
 
     def __enter__(self) -> "Recording":
         return self

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from lived import lived
 from sample_tapes import MILLI, START_NS, Script, make_tape, story
 from writing import record, session
 
 from capture.tape.errors import TapeDamaged, TapeError
+from capture.tape.reader import Tape
+from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
 from core.records import Kind, RestCall, encode_payload
 from replay.query import SqlError, batches
-from replay.sql import connect
+from replay.sql import connect, cut
 from replay.sql.asking import ask, names, split
 from replay.sql.cut import take
 
@@ -112,6 +115,44 @@ def test_a_tape_that_is_written_is_asked_as_it_is_now(tmp_path: Path) -> None:
         with connect(tmp_path / "tape") as connection:
             assert rows(connection, "select count(*), max(seq) from records") == [(51, 50)]
             assert rows(connection, "select ended, unsealed from tapes") == [("recording", 51)]
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("moment", ["between two files", "before the hot log"])
+def test_what_is_sealed_while_a_tape_is_looked_at_is_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    options = WriterOptions(sync_interval_s=0.01, roll_bytes=1 << 20, reserve_bytes=0)
+    writer = TapeWriter.create(tmp_path / "tape", "demo", session(), options=options)
+    file, tables = cut._file, Tape.tables
+
+    def append(times: int = 3) -> None:
+        for number in range(times):
+            writer.append(Kind.FRAME, record(number).payload, 1)
+        writer.roll()
+        writer.seal_all()
+
+    def sealing_file(*arguments: Any) -> Path:
+        append()
+        return file(*arguments)
+
+    def sealing_tables(*arguments: Any, **options: Any) -> Any:
+        append()
+        return tables(*arguments, **options)
+
+    try:
+        append()
+        append()
+        if moment == "between two files":
+            monkeypatch.setattr(cut, "_file", sealing_file)
+        else:
+            monkeypatch.setattr(Tape, "tables", sealing_tables)
+        found = take(tmp_path / "tape")
+        monkeypatch.undo()
+        sealed = sum(pq.read_metadata(path).num_rows for path in found.files)
+        assert (sealed, found.hot.column("seq").to_pylist()) == (7, list(range(7, found.last_seq + 1)))
+        assert found.last_seq == 6 + (6 if moment == "between two files" else 3)
     finally:
         writer.close()
 
