@@ -1,4 +1,4 @@
-"""Commands that make fixtures of tapes: cut.
+"""Commands that make fixtures of tapes: cut, shrink.
 
 Knows their options and exit codes (0 fine, 1 the answer is no, 2 unusable input). Heavy imports happen inside the
 commands, so that `--help` is quick.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapedeck_console import From, Json, Markets, TapePath, To, answer, progress_bar, span_of
+from tapedeck_console import From, Json, Markets, TapePath, To, answer, progress_bar, seconds_of, span_of
 
 if TYPE_CHECKING:
     from capture.tape.reader import Tape
@@ -79,6 +79,50 @@ def cut(
             origin = Origin(origin="recorded", source=f"cut from {tape.name}", proves=proves, command=_command())
             report = cut_fixture(opened, out, selection, origin, privacy=privacy, progress=progress)
     answer(report, render.cut_lines(report), as_json=as_json)
+
+
+@app.command(
+    epilog="Example: tapedeck shrink incident/tape --check 'python check.py {tape}' --out small --test test_small.py"
+)
+def shrink(
+    tape: TapePath,
+    *,
+    check: Annotated[
+        str,
+        typer.Option("--check", metavar="CMD", help="A shell command with {tape} in it; fails = does not exit with 0."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The fixture to make; must not exist yet.")],
+    match: Annotated[
+        str, typer.Option("--match", metavar="REGEX", help="Its output must hold this, or it is another failure.")
+    ] = "",
+    test: Annotated[
+        Path | None, typer.Option("--test", metavar="FILE", help="Write a pytest that holds what was found.")
+    ] = None,
+    proves: Annotated[str, typer.Option("--proves", metavar="TEXT", help="What the fixture shows.")] = "",
+    tries: Annotated[
+        int, typer.Option("--tries", min=1, max=1_000_000, help="Run the check so often at most.")
+    ] = 10_000,
+    for_: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="Stop after this: 90s, 10m, 2h.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the smallest tape on which a check still fails, and make a fixture of it.
+
+    Sessions, connections, markets, kinds of records and at last single records are left out while CMD goes on to end
+    with the same exit code as on the whole tape. Frames keep their bytes. A shrink that was killed goes on where it
+    was: give the same command again. Exit 1: the check does not fail on TAPE. docs/FIXTURES.md has an example.
+    """
+    from replay import open_tape, render
+    from replay.fixture.check import Check
+    from replay.fixture.shrink import Limits, shrink
+
+    hunted = Check(check, match, str(Path.cwd()))
+    limits = Limits(tries, None if for_ is None else seconds_of(for_))
+    with progress_bar("shrinking", "parts are out") as progress:
+        report = shrink(
+            open_tape(tape), out, hunted, proves=proves, command=_command(), limits=limits, test=test, progress=progress
+        )
+    answer(report, render.shrink_lines(report), as_json=as_json)
+    raise typer.Exit(0 if report.fails else 1)
 
 
 def _span(

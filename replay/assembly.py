@@ -52,6 +52,41 @@ class Numbering:
         self.jumps += int((steps > 1).sum())
 
 
+class Aside:
+    """A new directory beside `out`, where what shall lie there is made; a context manager that removes it at the end.
+
+    path: the directory. Raises TapeError when something lies at `out`, DiskError when its directory takes nothing new.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        refuse_existing(out)
+        _remove_leftovers(out)
+        self.path, self._lock = _claim(out)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def give(self, made: Path) -> None:
+        """Put what was made in it in its place, durably. Raises TapeError when something lies there, DiskError."""
+        refuse_existing(self.out)
+        try:
+            made.rename(self.out)
+            fsync_dir(self.out.parent)
+        except OSError as error:
+            raise disk_error(error, self.out, "put the tape in its place") from error
+
+    def remove(self) -> None:
+        """Remove whatever was not given."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+
+
 class Assembly:
     """A new tape being made; a context manager that removes what is not finished.
 
@@ -62,9 +97,7 @@ class Assembly:
         self.out = out
         self.numbering = Numbering()
         self.segments = 0
-        refuse_existing(out)
-        _remove_leftovers(out)
-        self._aside, self._lock = _claim(out)
+        self._aside = Aside(out)
         # One thread writes segments, the next reads each back and commits it: nearly all of both is outside the GIL.
         self._writer = ThreadPoolExecutor(1, "writer")
         self._committer = ThreadPoolExecutor(1, "committer")
@@ -72,7 +105,7 @@ class Assembly:
         self._writing: Future[Facts] | None = None
         self._waiting: deque[Future[Entry]] = deque()
         try:
-            self._manifest = create_tape(self._aside / "tape", label)
+            self._manifest = create_tape(self._aside.path / "tape", label)
         except BaseException:
             self._remove()
             raise
@@ -102,12 +135,7 @@ class Assembly:
         """Seal the rest and put the tape in its place, durably. Raises TapeError, DiskError."""
         while self._waiting:
             self._waiting.popleft().result()
-        refuse_existing(self.out)
-        try:
-            (self._aside / "tape").rename(self.out)
-            fsync_dir(self.out.parent)
-        except OSError as error:
-            raise disk_error(error, self.out, "put the tape in its place") from error
+        self._aside.give(self._aside.path / "tape")
 
     def _write(self, batch: RawBatch) -> Facts:
         self._written = write_batch(self._manifest, batch, self._written)
@@ -125,8 +153,7 @@ class Assembly:
     def _remove(self) -> None:
         self._writer.shutdown(wait=True, cancel_futures=True)
         self._committer.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(self._aside, ignore_errors=True)
-        self._lock.release()
+        self._aside.remove()
 
 
 def refuse_existing(out: Path) -> None:

@@ -105,12 +105,12 @@ def cut(
     """
     require_markets(tape, selection.markets)
     _require_connections(tape, selection.connections)
-    uuid = _uuid(tape.label.uuid, repr(selection))
+    uuid = derived_uuid(tape.label.uuid, repr(selection))
     if change is not None:
         uuid = change(Record(0, 0, 0, 0, Kind.CONTROL, uuid.encode())).payload.decode()
     with Assembly(out, Label(FORMAT_VERSION, uuid, tape.environment)) as assembly:
         work = _Cut(tape, selection, progress, change)
-        for batch in _batches(work.records()):
+        for batch in batches_of(work.records()):
             assembly.seal(batch)
         if not work.count:
             raise TapeError(f"{tape.path}: holds no record in that stretch of time; `tapedeck info` shows its times")
@@ -118,12 +118,12 @@ def cut(
     return work.report(out, assembly.segments)
 
 
-def _uuid(*parts: str) -> str:
+def derived_uuid(*parts: str) -> str:
     """A name that the same cut of the same tape always gets."""
     return str(UUID(bytes=sha256("\n".join(parts).encode()).digest()[:16], version=5))
 
 
-def _batches(records: Iterable[Record]) -> Iterator[RawBatch]:
+def batches_of(records: Iterable[Record]) -> Iterator[RawBatch]:
     """Records in segments: of one UTC day (times that go back do not begin one), bounded in rows and bytes."""
     held: list[Record] = []
     size, day = 0, -1
@@ -211,7 +211,7 @@ class _Cut:
         before = _session_before(self._tape, player.position)
         session = msgspec.structs.replace(
             before,
-            uuid=_uuid(self._tape.label.uuid, before.uuid, repr(self._selection)),
+            uuid=derived_uuid(self._tape.label.uuid, before.uuid, repr(self._selection)),
             coverage=self._coverage(before.coverage),
             base=engine.base_state(self._kept, self._heard),
         )

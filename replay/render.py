@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from replay.cut import CutReport
     from replay.demo import Demo
     from replay.exporter import ExportReport
+    from replay.fixture.shrink import ShrinkReport
     from replay.importer import ImportReport
     from replay.many import Result
     from replay.rebuild import RebuildReport
@@ -236,6 +237,24 @@ def cut_lines(report: "CutReport") -> Iterator[str]:
     yield f"from {format_time(report.first_ns)} to {format_time(report.last_ns)}"
     if report.dropped or report.too_late:
         yield f"left out {report.dropped:,} frames of other markets, {report.too_late:,} that came too late to count"
+
+
+def shrink_lines(report: "ShrinkReport") -> Iterator[str]:
+    """What was found, and what it is worth."""
+    if not report.fails:
+        how = "passes (exit 0)" if report.code == 0 else f"ends with {report.code}, but does not say what --match wants"
+        yield f"the check {how} on the whole tape: there is nothing to shrink"
+        return
+    known = f" and {report.remembered:,} answers of an earlier run" if report.remembered else ""
+    yield f"{report.out}: {report.records:,} records left of {report.before:,}, in {report.tries:,} tries{known}"
+    if report.minimal:
+        yield f"the check still ends with {report.code}, and no longer does without any one part"
+    else:
+        yield f"the check still ends with {report.code}; tries or time ran out, so there may be a smaller tape"
+    if report.test:
+        yield f"{report.test}: fails until the check ends with 0"
+    if not report.scrubbed:
+        yield "it was not scrubbed: ids and accounts of yours may be in it"
 
 
 def export_lines(report: "ExportReport") -> Iterator[str]:

@@ -18,7 +18,7 @@ from replay.when import format_time
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     *("demo", "capture", "run", "cancel-all", "backtest", "sweep", "report", "serve", "sandbox"),
-    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "export", "cut", "sql"),
+    *("import", "info", "verify", "recover", "rebuild", "replay", "book", "export", "cut", "shrink", "sql"),
     *("parity", "causality", "doctor", "archive", "view"),
 )
 HEAVY = ("pyarrow", "duckdb", "numba", "numpy", "replay")
