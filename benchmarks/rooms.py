@@ -35,7 +35,7 @@ class Room:
 
 
 NAUTILUS: Final = Room("nautilus", ("nautilus_trader",), (3, 12))
-CRYPTOFEED: Final = Room("cryptofeed", ("cryptofeed",), (3, 12))
+CRYPTOFEED: Final = Room("cryptofeed", ("cryptofeed",), (3, 13))
 HFTBACKTEST: Final = Room("hftbacktest", ("hftbacktest",))
 PANDAS: Final = Room("pandas", ("pandas",))
 
