@@ -11,29 +11,44 @@ import numpy as np
 from core.columns import NULL, Columns, Texts
 from core.messages.types import BookDelta, BookSnapshot, Message, Side, Ticker, Trade
 
+WINDOW: Final = 4_096
+"""Rows whose cells are lists at a time: those of a whole batch took 17 MB."""
+
 _SIDES: Final = (Side.YES, Side.YES, Side.NO)
+_ZEROED: Final = ("sid", "exchange_seq", "clock", "sending_ms", "exchange_us")
+"""Where 0 says that there is none."""
 
 
 class Messages:
     """The messages that columns hold, made when asked for; no payload is touched.
 
-    dense: most rows will be asked for, so the columns become lists first (0.2 us a row); else each costs some 2 us.
+    dense: most rows will be asked for, so the columns become lists first, WINDOW rows at a time (0.2 us a row); else
+    each costs some 2 us.
     """
 
-    __slots__ = ("_cells", "_complete", "_makers", "_types", "dense")
+    __slots__ = ("_cells", "_columns", "_complete", "_makers", "_stop", "_types", "dense")
 
     def __init__(self, columns: Columns, *, dense: bool) -> None:
         self.dense = dense
-        types = columns.texts["type"]
-        self._makers = [*(_MAKERS.get(value) for value in types.values), None]  # code -1 is the last
-        self._types: Any = types.codes.tolist() if dense else types.codes
-        self._complete: Any = columns.complete.tolist() if dense else columns.complete
-        self._cells = _Cells(columns, dense=dense)
+        self._columns = columns
+        self._makers = [*(_MAKERS.get(value) for value in columns.texts["type"].values), None]  # code -1 is the last
+        self._look_at(0)
 
     def at(self, row: int) -> Message | None:
         """The message of a row that is complete, None for the others."""
-        make = self._makers[self._types[row]]
-        return make(self._cells, row) if make is not None and self._complete[row] else None
+        if not self._cells.start <= row < self._stop:
+            self._look_at(row)
+        place = row - self._cells.start
+        make = self._makers[self._types[place]]
+        return make(self._cells, place) if make is not None and self._complete[place] else None
+
+    def _look_at(self, start: int) -> None:
+        stop = min(start + WINDOW, self._columns.rows) if self.dense else self._columns.rows
+        types, complete = self._columns.texts["type"].codes[start:stop], self._columns.complete[start:stop]
+        self._types: Any = types.tolist() if self.dense else types
+        self._complete: Any = complete.tolist() if self.dense else complete
+        self._cells = _Cells(self._columns, start, stop, dense=self.dense)
+        self._stop = stop
 
 
 def messages(columns: Columns) -> Iterator[Message | None]:
@@ -42,25 +57,26 @@ def messages(columns: Columns) -> Iterator[Message | None]:
 
 
 class _Cells:
-    """Columns to be read one cell at a time: as lists where most cells are, as memory where few are."""
+    """Some rows of columns to be read one cell at a time: as lists where most cells are, as memory where few are.
 
-    __slots__ = ("clock", "columns", "ints", "market", "market_id", "sending_ms", "seq", "sid", "us")
+    Rows count from `start`.
+    """
 
-    def __init__(self, columns: Columns, *, dense: bool) -> None:
-        self.columns = columns
-        ints = columns.ints
-        zeroed = {
-            name: _cells(np.where(ints[name] == NULL, 0, ints[name]), dense)
-            for name in ("sid", "exchange_seq", "clock", "sending_ms", "exchange_us")
-        }
+    __slots__ = ("clock", "columns", "ints", "market", "market_id", "sending_ms", "seq", "sid", "start", "us")
+
+    def __init__(self, columns: Columns, start: int, stop: int, *, dense: bool) -> None:
+        self.columns, self.start = columns, start
+        rows = slice(start, stop)
+        parts = {name: columns.ints[name][rows] for name in (*_ZEROED, "side", "price", "size")}
+        zeroed = {name: _cells(np.where(parts[name] == NULL, 0, parts[name]), dense) for name in _ZEROED}
         self.sid, self.seq = zeroed["sid"], zeroed["exchange_seq"]
         self.clock, self.sending_ms, self.us = zeroed["clock"], zeroed["sending_ms"], zeroed["exchange_us"]
-        self.ints = {name: _cells(ints[name], dense) for name in ("side", "price", "size")}
-        self.market = _Strings(columns.texts["market"], dense)
-        self.market_id = _Strings(columns.texts["market_id"], dense)
+        self.ints = {name: _cells(parts[name], dense) for name in ("side", "price", "size")}
+        self.market = _Strings(columns.texts["market"], rows, dense)
+        self.market_id = _Strings(columns.texts["market_id"], rows, dense)
 
     def optional(self, name: str, row: int) -> int | None:
-        value = int(self.columns.ints[name][row])
+        value = int(self.columns.ints[name][self.start + row])
         return None if value == NULL else value
 
 
@@ -69,9 +85,9 @@ class _Strings:
 
     __slots__ = ("_codes", "_values")
 
-    def __init__(self, texts: Texts, dense: bool) -> None:
+    def __init__(self, texts: Texts, rows: slice, dense: bool) -> None:
         self._values = [*texts.values, ""]  # code -1 is the last
-        self._codes = _cells(texts.codes, dense)
+        self._codes = _cells(texts.codes[rows], dense)
 
     def __getitem__(self, row: int) -> str:
         text: str = self._values[self._codes[row]]
@@ -103,7 +119,8 @@ def _make_snapshot(cells: _Cells, row: int) -> BookSnapshot:
     sides = []
     for side in ("yes", "no"):
         prices, sizes = lists[f"{side}_price"], lists[f"{side}_size"]
-        span = slice(int(prices.offsets[row]), int(prices.offsets[row + 1]))
+        place = cells.start + row
+        span = slice(int(prices.offsets[place]), int(prices.offsets[place + 1]))
         sides.append(tuple(zip(prices.values[span].tolist(), sizes.values[span].tolist(), strict=True)))
     return BookSnapshot(
         sid=cells.sid[row],
@@ -145,11 +162,11 @@ def _make_trade(cells: _Cells, row: int) -> Trade:
         seq=cells.seq[row],
         sending_ms=cells.sending_ms[row],
         market=cells.market[row],
-        trade_id=trade_ids.values[trade_ids.codes[row]],
+        trade_id=trade_ids.values[trade_ids.codes[cells.start + row]],
         price=cells.ints["price"][row],
         count=cells.ints["size"][row],
         taker=_SIDES[cells.ints["side"][row]],
-        is_block=bool(cells.columns.ints["is_block"][row] == 1),
+        is_block=bool(cells.columns.ints["is_block"][cells.start + row] == 1),
         exchange_ns=cells.us[row] * 1000,
     )
 

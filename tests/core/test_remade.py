@@ -5,7 +5,7 @@ from deck import delta, snapshot, ticker, trade
 
 from core.columns import ColumnBuilder
 from core.messages import Malformed, Message, Side
-from core.remade import Messages, messages
+from core.remade import WINDOW, Messages, messages
 
 TOLD: list[Message] = [
     snapshot(1, yes=((4_000, 100), (4_100, 5)), no=((5_500, 20),)),
@@ -38,3 +38,15 @@ def test_one_row_gives_its_message_whatever_is_asked_for_beside_it(dense: bool, 
 def test_a_row_that_does_not_hold_its_whole_message_gives_none(dense: bool) -> None:
     made = Messages(builder(Malformed("no-type"), TOLD[0]).finish(), dense=dense)
     assert (made.at(0), made.at(1)) == (None, TOLD[0])
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_rows_far_apart_give_their_messages_in_any_order(dense: bool) -> None:
+    count = 2 * WINDOW + 3
+    told = {0: TOLD[0], WINDOW - 1: TOLD[3], WINDOW: TOLD[4], 2 * WINDOW: TOLD[5], count - 1: TOLD[2]}
+    built = ColumnBuilder(count)
+    for row, message in told.items():
+        built.put(row, message)
+    made = Messages(built.finish(), dense=dense)
+    asked = [*told, WINDOW - 1, 1, *reversed(told), count - 2]
+    assert [made.at(row) for row in asked] == [told.get(row) for row in asked]
