@@ -1,15 +1,11 @@
 """A walk through a tape, from record to record or instant to instant, that sees when trust in a book comes and goes.
 
-Knows where trust can change: at records that the machine leaves to the engine, and at snapshots. Must not know orders,
-nor why anybody walks here. By the column path the machine goes the way between two stops.
+Knows where trust can change: at records that the machine leaves to the engine, and nowhere else (it steps a snapshot
+only of a book that is trusted already, and no change that would cost trust). Must not know orders, nor why anybody
+walks here. By the column path the machine goes the way between two stops.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from capture.tape.reader import Tape
 from core.cells import NEVER
@@ -21,8 +17,6 @@ from core.runs import END
 from core.window import Window
 from replay.backtest.trust import NO_SNAPSHOT, Trust
 from replay.player import Player
-
-_SNAPSHOT: Final = "orderbook_snapshot"
 
 
 class Walk:
@@ -36,7 +30,6 @@ class Walk:
         self.trust = Trust(markets)
         self.changed: list[str] = []
         self._is_compiled = path == "columns" and self.player.engine.memory.is_compiled
-        self._stops = _snapshots(tape, self.trust.markets) if self._is_compiled else np.zeros(0, np.int64)
         self._last_seq = last_seq
 
     @property
@@ -75,16 +68,10 @@ class Walk:
 
     def _by_machine(self, last_ns: int, last_seq: int) -> bool:
         """Up to the next place where trust may change; False = that was the end of the way."""
-        player = self.player
-        at = int(np.searchsorted(self._stops, player.position))
-        stop = int(self._stops[at]) if at < len(self._stops) else NEVER
-        if player.stride(last_ns, min(last_seq, stop)) != END:
-            self._saw(player.step()[1])
-            return True
-        if player.position > stop:
-            self._look(self.trust.markets)
-            return True
-        return False
+        if self.player.stride(last_ns, last_seq) == END:
+            return False
+        self._saw(self.player.step()[1])
+        return True
 
     def _plainly(self, last_ns: int, last_seq: int) -> bool:
         """The same, record by record."""
@@ -119,14 +106,3 @@ def _lost_by(market: str, step: Step) -> tuple[int, str]:
         first = min(gaps, key=lambda gap: gap.at_ns)
         return first.at_ns, first.reason
     return -1, step.change.value if isinstance(step.change, Rejected) else NO_SNAPSHOT
-
-
-def _snapshots(tape: Tape, markets: tuple[str, ...]) -> Any:
-    """The seqs of these markets' snapshots, ascending."""
-    wanted = pa.array(markets, pa.string())
-    found = [np.zeros(0, np.int64)]
-    for table in tape.tables(columns=["seq", "type", "market"]):
-        chosen = table.filter(pc.equal(table.column("type"), _SNAPSHOT))
-        is_wanted = pc.is_in(chosen.column("market").cast(pa.string()), value_set=wanted)
-        found.append(chosen.filter(is_wanted).column("seq").to_numpy())
-    return np.concatenate(found)

@@ -1,10 +1,14 @@
 """Spans in which a book was not to be trusted, and whether something fell into one; and how a walk finds them."""
 
+from pathlib import Path
+
 import pytest
-from sample_tapes import SECOND, START_NS
+from sample_tapes import SECOND, START_NS, Script
 from told_by_hand import MARKET, OTHER, quiet_tape
+from wild import MARKETS, wild
 
 from capture.tape.reader import Tape
+from core.cells import NEVER
 from core.compiled import INSTALLED
 from core.copies import machine
 from replay.backtest.trust import NO_SNAPSHOT, Distrusted, Trust
@@ -84,3 +88,35 @@ def test_a_walk_goes_to_a_record_and_no_further_than_its_last(gap: Tape, path: s
     assert not walk.is_over
     assert walk.to_ns(START_NS + 29 * SECOND)
     assert (walk.player.position, walk.is_over) == (10, True)
+
+
+def snapshots() -> Script:
+    """Books that are told again while they are trusted, after a gap, and after a change that cannot be."""
+    script, levels = Script().session().opened().subscribed(1), [("0.4000", "10.00")]
+    for _ in range(3):
+        script.snapshot("KXTEST-A", levels, levels).delta("KXTEST-A", "yes", "0.4100", "1.00")
+        script.snapshot("KXTEST-A", levels, levels).delta("KXTEST-A", "yes", "0.4100", "1.00")
+        script.skip().delta("KXTEST-A", "yes", "0.4100", "1.00").snapshot("KXTEST-A", levels, levels)
+        script.delta("KXTEST-A", "no", "0.4000", "-11.00")
+    return script
+
+
+@pytest.mark.parametrize("script", [snapshots(), wild(0, 150), wild(1, 150)], ids=["snapshots", "wild-0", "wild-1"])
+def test_by_the_machine_no_change_of_trust_is_passed_over(tmp_path: Path, script: Script) -> None:
+    """Held against every record by itself: gaps, reconnects, snapshots that restore trust and such as change none."""
+    machine(is_compiled=INSTALLED)
+    tape = script.tape(tmp_path / "tape", segment_records=150)
+    by_hand = Walk(tape, "bytes", [])
+    trusted = dict.fromkeys(MARKETS, False)
+    changes: list[tuple[int, list[str]]] = []
+    for _ in by_hand.player.play():
+        now = {market: by_hand.window(market).is_trusted for market in MARKETS}
+        if now != trusted:
+            changes.append((by_hand.player.position, sorted(m for m in MARKETS if now[m] != trusted[m])))
+        trusted = now
+    walk, found = Walk(tape, "columns", MARKETS), []
+    while not walk.to_ns(NEVER):
+        found.append((walk.player.position, sorted(walk.changed)))
+        walk.changed.clear()
+    assert len(changes) > 3
+    assert found == changes
