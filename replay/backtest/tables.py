@@ -72,7 +72,7 @@ FILLS: Final = _schema(
     ("is_taker", pa.bool_()),
     ("position", I64),  # after it; + yes, - no
     ("cash", I64),  # after it, over all markets
-    ("why", _TEXT),  # what led to it: trade, through, crossed, took
+    ("why", _TEXT),  # what led to it: trade, through, crossed, gap, took
     ("trusted", pa.bool_()),  # the book was, and nothing was known to be missing
     maybe=(
         ("rested_ns", I64),  # how long its order had rested

@@ -177,3 +177,9 @@ class Book:
             plain[at + M_OWN] = self.is_watched
             for cell, side in ((M_OWN_YES, Side.YES), (M_OWN_NO, Side.NO)):
                 plain[at + cell], plain[at + cell + 1], plain[at + cell + 2] = self._ranges[side]
+
+
+def offered(book: Book, side: BookSide, price: int) -> int:
+    """What an order of a side would meet of others at once at a price; 0 while the book is not to be trusted."""
+    facing, own = (Side.NO, price) if side is BookSide.BID else (Side.YES, DOLLAR - price)
+    return sum(size for _, size in book.levels(facing, DOLLAR - own))

@@ -16,25 +16,34 @@ would not let it rest there (PROTOCOL 9.1: a resting book is never crossed), and
 everybody of a better or equal price had been served.
 
 In a gap nothing is known: no change of the book fills anything, and who is ahead goes only by trades that are seen,
-but in a model that takes every trade anyway. The snapshot after it fills nothing either.
+but in a model that takes every trade anyway. The snapshot after it fills what it proves, in every model: offers that
+rest at or beyond the price of our bid then would have met it first, so it was filled up to what they hold. Of a price
+that went through ours and came back within the gap nothing is known, and nothing is filled.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from core.actions import BookSide
+from core.money import DOLLAR
 from replay.venue.pairing import Pairing, Part
 from replay.venue.queues import gone_ahead, queue_model
 from replay.venue.resting import Resting, RestingOrders
 
+Sizes: TypeAlias = Callable[[BookSide, int], int]
+"""Contracts by side and price."""
+
 
 class Why(StrEnum):
-    """What led to a fill: a trade at our price, one beyond it, or the other side's book coming to cross our price."""
+    """What led to a fill: a trade at our price, one beyond it, the other side's book coming to cross our price, or its
+    being there when it was seen again after a gap."""
 
     TRADE = "trade"
     THROUGH = "through"
     CROSSED = "crossed"
+    GAP = "gap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +120,16 @@ class Line:
         fills += self._taken(side, price, left, number)
         return _joined(fills)
 
-    def replace(self, sizes: Callable[[BookSide, int], int]) -> list[Fill]:
-        """A snapshot came. sizes: what others have at a price of a side. Ends a gap; fills nothing."""
+    def replace(self, sizes: Sizes, offered: Sizes | None = None) -> list[Fill]:
+        """A snapshot came. sizes: what others have at a price of a side. Ends a gap.
+
+        offered: what an order of a side would meet at once at a price, None = nothing; asked only after a gap.
+        """
+        fills = [] if offered is None or not self._is_lost else _passed(self._orders, offered)
         self._is_lost = False
         for order in self._orders.all():
             _limit(order, sizes(order.side, order.price), self._pairing)
-        return []
+        return fills
 
     def lost(self) -> list[Fill]:
         """A gap begins: until the next snapshot the book is not known. Fills nothing."""
@@ -187,10 +200,27 @@ class Line:
         for order in self._orders.met(other, price):
             given = order.give(count)
             count -= given
+            order.crossed += given
             hoped -= order.hope(hoped)
             fills.append(Fill(order.key, given, Why.CROSSED))
         self._orders.sweep()
         return _joined(fills)
+
+
+def _passed(orders: RestingOrders, offered: Sizes) -> list[Fill]:
+    """What the others turn out to offer at our prices and beyond after a gap; what had crossed us before it was
+    served then, and may be the very same."""
+    fills: list[Fill] = []
+    for side, anything in ((BookSide.BID, 0), (BookSide.ASK, DOLLAR)):
+        served, hoped = 0, 0
+        for order in orders.met(side, anything):
+            count = max(offered(side, order.price) - order.crossed, 0)
+            given = order.give(max(count - served, 0))
+            served += given
+            hoped += order.hope(count - hoped)
+            fills.append(Fill(order.key, given, Why.GAP))
+    orders.sweep()
+    return _joined(fills)
 
 
 def _limit(order: Resting, level: int, pairing: Pairing) -> None:

@@ -14,6 +14,7 @@ class Resting:
     everything that came. level: what others had at its price when that was last known.
 
     least, spare: what would be ahead and left of it if all who cancelled had been ahead: no truth has less of either.
+    crossed: how much of it was filled by orders of the other side that came to cross its price.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Resting:
     level: int
     least: int
     spare: int
+    crossed: int = 0
 
     def is_within(self, price: int) -> bool:
         """Whether somebody who takes at this price would trade with it."""

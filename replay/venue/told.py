@@ -46,7 +46,8 @@ class Filled(msgspec.Struct, frozen=True, tag=True):
     """Some of an order traded.
 
     seq: record of the tape that led to it. why: trade (somebody traded at its price), through (beyond its price),
-    crossed (the other side came to its price without a trade that is known), took (it took what rested).
+    crossed (the other side came to its price without a trade that is known), gap (the other side was at its price when
+    the book was seen again after a gap), took (it took what rested).
     rested_ns: how long it had rested, -1 = it took.
     """
 

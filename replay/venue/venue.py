@@ -39,6 +39,7 @@ _ASSUMED: Final = (
     "orders that the recorded run itself had in the book are still in it",
     "the exchange's clock is that of the tape; a market closes when the tape says so",
     "while a book is not to be trusted nothing is taken from it; trades that are seen still fill what rests",
+    "what rests at a price that others offer at or beyond when the book is seen again after a gap was filled by them",
     "a new session of the tape finds no orders of the one before, but its money and positions",
     "balances are kept to $0.0001, as a direct member's are",
 )

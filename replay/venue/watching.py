@@ -4,6 +4,7 @@ Knows kinds of records. Must not know what the run decides.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from core.actions import BookSide
@@ -13,7 +14,7 @@ from core.engine import Step
 from core.fetched import read as read_answer
 from core.messages.types import BookDelta, BookSnapshot, EventFeeUpdate, MarketLifecycle, Side, Ticker, Trade
 from core.records import Kind, Record, RestCall, decode_rest
-from replay.venue.book import Book
+from replay.venue.book import Book, offered
 from replay.venue.delays import Delays
 from replay.venue.exchange import Exchange
 from replay.venue.library import Library
@@ -70,7 +71,7 @@ class Watch:
                 self._delta(book, message, now_ns)
             case BookSnapshot():
                 book.replaced()
-                self._filled(book.line.replace(book.size), now_ns)
+                self._filled(book.line.replace(book.size, partial(offered, book)), now_ns)
                 self._exchange.sighted(book, now_ns)
             case _:
                 pass

@@ -150,6 +150,16 @@ def test_in_a_gap_nothing_is_taken_and_fills_are_not_trusted() -> None:
     assert [(ms(a.at_ns), a.trusted) for a in found.of(told.Arrived)] == [(105, True), (305, False), (705, True)]
 
 
+@pytest.mark.parametrize("path", ["bytes", "columns"])
+def test_a_market_that_is_beyond_our_price_after_a_gap_has_filled_us(path: str) -> None:
+    day = Day().at(200).skip(sid=1).delta(MARKET, "yes", "0.3000", "1.00")
+    offers = [("0.6100", "1.00"), ("0.6000", "0.50"), ("0.5500", "9.00")]  # of yes at 0.39, 0.40 and 0.45
+    day.at(600).snapshot(MARKET, [("0.3800", "25.00")], offers)
+    day.at(650).snapshot(MARKET, [("0.3800", "25.00")], offers).at(SOON).ping()
+    found = backtest(day, {100: bid(4_000, 300), 110: ask(4_600, 300)}, path=path)
+    assert found.fills == [(600, 4_000, 150, "gap", False)]
+
+
 def test_who_comes_while_the_book_is_not_known_stands_behind_all_that_the_next_snapshot_shows() -> None:
     day = Day().at(200).skip(sid=1).delta(MARKET, "yes", "0.4000", "1.00")
     day.at(600).snapshot(MARKET, [("0.4000", "25.00")], [("0.5000", "10.00")]).at(SOON).ping()

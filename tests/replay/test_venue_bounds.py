@@ -20,7 +20,7 @@ from wild import MARKETS, wild
 
 from capture.tape.reader import Tape
 from core.actions import BookSide
-from core.messages.types import BookDelta, Side, Trade
+from core.messages.types import BookDelta, BookSnapshot, Side, Trade
 from core.money import DOLLAR
 from replay.hosted import Hosted
 from replay.player import Player
@@ -113,7 +113,7 @@ def _within(tape: Tape, heard: list[told.Happening]) -> None:
     arrived = {h.client_order_id: h for h in heard if isinstance(h, told.Arrived)}
     prices = {key: [h.price] for key, h in arrived.items()}
     counts = {key: h.count for key, h in arrived.items()}
-    filled, by_record = Counter[str](), Counter[int]()
+    filled, by_record = Counter[str](), Counter[tuple[int, BookSide]]()
     player = Player(tape)
     for happening in heard:
         if isinstance(happening, told.Amended):
@@ -130,20 +130,30 @@ def _within(tape: Tape, heard: list[told.Happening]) -> None:
         assert happening.price == prices[key][-1]
         player.advance(until_seq=happening.seq - 1)
         message = next(message for record, message in player.messages(happening.seq) if record.seq == happening.seq)
-        by_record[happening.seq] += happening.count
-        is_bid = happening.side is BookSide.BID
-        if happening.why in ("trade", "through"):
-            assert isinstance(message, Trade)
-            assert (message.price == happening.price) == (happening.why == "trade")
-            assert message.price <= happening.price if is_bid else message.price >= happening.price
-            assert message.taker is (Side.NO if is_bid else Side.YES)
-            assert by_record[happening.seq] <= message.count
-        else:
-            assert isinstance(message, BookDelta)
-            assert happening.why == "crossed"
-            offered = DOLLAR - message.price if message.side is Side.NO else message.price
-            assert offered <= happening.price if is_bid else offered >= happening.price
-            assert by_record[happening.seq] <= message.delta
+        came = happening.seq, happening.side
+        by_record[came] += happening.count
+        assert by_record[came] <= _most(happening, message)
+
+
+def _most(fill: told.Filled, message: Any) -> int:
+    """How much the record that a maker's fill is said to come of can have filled; that it is such a record."""
+    is_bid = fill.side is BookSide.BID
+    if fill.why in ("trade", "through"):
+        assert isinstance(message, Trade)
+        assert (message.price == fill.price) == (fill.why == "trade")
+        assert message.price <= fill.price if is_bid else message.price >= fill.price
+        assert message.taker is (Side.NO if is_bid else Side.YES)
+        return message.count
+    if fill.why == "gap":
+        assert isinstance(message, BookSnapshot)
+        assert not fill.trusted
+        offers = message.no if is_bid else message.yes
+        return sum(size for at, size in offers if (DOLLAR - at <= fill.price if is_bid else at >= fill.price))
+    assert isinstance(message, BookDelta)
+    assert fill.why == "crossed"
+    offered = DOLLAR - message.price if message.side is Side.NO else message.price
+    assert offered <= fill.price if is_bid else offered >= fill.price
+    return message.delta
 
 
 @given(SEEDS)

@@ -189,6 +189,33 @@ def test_a_gap_fills_nothing_and_only_an_optimist_guesses(model: str) -> None:
     assert line.level(SECOND, ASK, 4_400, 0, 200) == [Fill("a", 200, Why.CROSSED)]
 
 
+@pytest.mark.parametrize("model", EVERY)
+def test_offers_at_our_price_after_a_gap_have_met_us_first(model: str) -> None:
+    line = _line(model, ahead=1_000)
+    line.rest("behind", BID, 4_400, 500, 0)
+    line.rest("other", ASK, 4_600, 500, 0)
+    line.lost()
+    offers = {4_300: 300, 4_400: 100, 4_500: 250, 4_600: 900}
+
+    def offered(side: BookSide, price: int) -> int:
+        return sum(size for at, size in offers.items() if at <= price) if side is BID else 0
+
+    assert line.replace(_always(0), offered) == [Fill("a", 500, Why.GAP)]
+    line.lost()
+    assert line.replace(_always(0), offered) == [Fill("behind", 400, Why.GAP)]
+    assert line.replace(_always(0), offered) == [], "there was no gap"
+
+
+@pytest.mark.parametrize("model", EVERY)
+def test_what_had_crossed_us_before_a_gap_and_is_still_there_fills_us_once(model: str) -> None:
+    line = _line(model)
+    assert line.level(1, ASK, 4_500, 0, 200) == [Fill("a", 200, Why.CROSSED)]
+    line.lost()
+    assert line.replace(_always(0), _always(200)) == []
+    line.lost()
+    assert line.replace(_always(0), _always(260)) == [Fill("a", 60, Why.GAP)]
+
+
 @pytest.mark.parametrize("model", HONEST)
 def test_trades_that_are_seen_within_a_gap_count(model: str) -> None:
     line = _line(model, ahead=1_000)

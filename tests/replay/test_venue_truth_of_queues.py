@@ -149,7 +149,7 @@ def test_where_only_those_behind_us_cancel_the_pessimist_tells_the_truth(
 _CHANGE: Final = st.tuples(st.just("level"), SIDES, PRICES, st.integers(0, 30), st.integers(0, 30))
 _TRADE: Final = st.tuples(st.just("trade"), SIDES, PRICES, st.integers(1, 20))
 _REST: Final = st.tuples(st.just("rest"), SIDES, PRICES, st.integers(1, 20), st.integers(0, 30))
-_SNAPSHOT: Final = st.tuples(st.just("replace"), st.integers(0, 30))
+_SNAPSHOT: Final = st.tuples(st.just("replace"), st.integers(0, 30), st.integers(0, 20))
 _WORDS: Final = st.sampled_from([("lost",), ("flush",)])
 _ANYTHING: Final = st.one_of(_CHANGE, _CHANGE, _TRADE, _REST, _SNAPSHOT, _WORDS)
 
@@ -185,8 +185,8 @@ def _told(line: Line, thing: tuple[object, ...], now_ns: int, stamp_ns: int, key
         case ("rest", BookSide() as side, int() as price, int() as count, int() as level):
             line.rest(key, side, price, count, level)
             return [], 0
-        case ("replace", int() as size):
-            return line.replace(lambda _side, _price: size), 0
+        case ("replace", int() as size, int() as offered):
+            return line.replace(lambda _side, _price: size, lambda _side, _price: offered), 2 * offered  # of each side
         case ("lost",):
             return line.lost(), 0
         case _:
