@@ -4,9 +4,10 @@ Knows their options and exit codes (0 done, 1 a strategy or a point failed, 2 un
 inside the commands, so that `--help` is quick.
 """
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,7 +24,7 @@ from tapedeck_cast import (
     limits_of,
     specify,
 )
-from tapedeck_console import Json, answer, progress_bar, time_of
+from tapedeck_console import Json, answer, progress_bar, span_of
 from tapedeck_report import make_report, require_place
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from replay.venue.terms import Latency, VenueTerms
 
 app = typer.Typer()
+
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 Tapes = Annotated[
     list[Path], typer.Option("--tape", "-t", metavar="TAPE", help="A tape; repeatable, played in order of time.")
@@ -55,13 +58,17 @@ OrderLife = Annotated[int, typer.Option("--order-life", min=5, max=3_600, help="
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the result in this new directory.")]
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="And the page of it.")]
 Grids = Annotated[list[str] | None, typer.Option("--grid", "-g", metavar="K=A,B,C", help="Values to try; repeatable.")]
-Points = Annotated[Path | None, typer.Option("--points", metavar="FILE.json", help="A list of objects to try.")]
+Points = Annotated[Path | None, typer.Option("--points", metavar="FILE", help="Points to try, as JSON or .toml.")]
 HoldOut = Annotated[
-    list[Path] | None, typer.Option("--hold-out", metavar="TAPE", help="Judge the chosen point by it; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--hold-out", metavar="TAPE|DAY", help="Judge the chosen point by it, such as 2026-08-11; repeatable."
+    ),
 ]
 Kept = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Rows and table: made, or gone on with.")]
 By = Annotated[str, typer.Option("--by", metavar="FIGURE", help="What is best: pnl, pnl_trusted, ...")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=0, max=256, help="Backtests at once; 0 = one a processor.")]
+Since = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Begin there; what was before is known.")]
 Until = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Stop there, that instant included.")]
 
 
@@ -71,7 +78,7 @@ def backtest(
     *,
     tapes: Tapes, given: Set = None, params: ParamsFile = None, select: Select = None,
     queue: Queue = "proportional@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
-    cash: Cash = 10_000.0, seed: Seed = 0, until: Until = None, max_order: MaxOrder = 10.0,
+    cash: Cash = 10_000.0, seed: Seed = 0, since: Since = None, until: Until = None, max_order: MaxOrder = 10.0,
     max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
     max_markets: MaxMarkets = 10, order_life: OrderLife = 60, out: Out = None, report: Report = None,
     as_json: Json = False,
@@ -90,6 +97,7 @@ def backtest(
         max_order=max_order, max_contracts=max_contracts, max_exposure=max_exposure, max_day_loss=max_day_loss,
         max_markets=max_markets,
     )  # fmt: skip
+    from_ns, until_ns = span_of(since, until)
     setup = Setup(
         tapes=tuple(str(tape) for tape in tapes),
         strategies=specify(strategies, given or [], params),
@@ -98,7 +106,8 @@ def backtest(
         limits=limits,
         order_life_s=order_life,
         markets=tuple(select or ()),
-        until_ns=time_of(until),
+        from_ns=from_ns,
+        until_ns=until_ns,
     )
     _require_free(out)
     if report is not None:
@@ -121,14 +130,15 @@ def sweep(
     grids: Grids = None, points: Points = None, hold_out: HoldOut = None, by: By = "pnl", jobs: Jobs = 0,
     given: Set = None, params: ParamsFile = None, select: Select = None,
     queue: Queue = "proportional@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
-    cash: Cash = 10_000.0, seed: Seed = 0, max_order: MaxOrder = 10.0,
+    cash: Cash = 10_000.0, seed: Seed = 0, since: Since = None, until: Until = None, max_order: MaxOrder = 10.0,
     max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
     max_markets: MaxMarkets = 10, order_life: OrderLife = 60, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Many backtests side by side: every point of a grid, each written down when it is done.
 
     A sweep that was killed goes on where it was: give the same command again. The best point is chosen by the tapes
-    that are not held out, and shown beside what it did on those that are. Exit 1: a point failed.
+    or UTC days that are not held out, and shown beside what it did on those that are. Points that failed are tried
+    again. Exit 1: a point failed.
     """
     from replay.backtest.setup import Setup
     from replay.backtest.shown import swept_lines
@@ -139,9 +149,11 @@ def sweep(
         max_order=max_order, max_contracts=max_contracts, max_exposure=max_exposure, max_day_loss=max_day_loss,
         max_markets=max_markets,
     )  # fmt: skip
+    from_ns, until_ns = span_of(since, until)
     setup = Setup(
         tapes=tuple(str(tape) for tape in tapes), strategies=(), seed=seed, limits=limits, order_life_s=order_life,
         venue=venue_terms(queue=queue, latency=latency, fees=fees, ticks=ticks, cash=cash), markets=tuple(select or ()),
+        from_ns=from_ns, until_ns=until_ns,
     )  # fmt: skip
     fixed = given or []
     tasks = tasks_of(setup, lambda point: specify(strategies, [*fixed, *point], params), grids, points, hold_out)
@@ -156,29 +168,54 @@ def tasks_of(
     cast: "Callable[[list[str]], tuple[StrategySpec, ...]]",
     grids: list[str] | None,
     listed_in: Path | None,
-    hold_out: list[Path] | None,
+    hold_out: list[str] | None,
 ) -> "list[Task]":
     """Every point on every part of the tapes; raises ConfigError. cast: strategies with these settings."""
     import msgspec
 
-    from core.errors import ConfigError
     from replay.backtest.points import crossed, grid, listed
-    from replay.backtest.sweep import PARTS, Task
+    from replay.backtest.sweep import Task
 
-    held = tuple(str(tape) for tape in hold_out or ())
-    strange = [tape for tape in held if tape not in setup.tapes]
-    if strange:
-        raise ConfigError(f"--hold-out {strange[0]} is none of the tapes; it has {', '.join(setup.tapes)}")
-    rest = tuple(tape for tape in setup.tapes if tape not in held)
-    if not rest:
-        raise ConfigError("every tape is held out, so there is none to choose by; hold out fewer")
-    parts = [(PARTS[0], rest), *([(PARTS[1], held)] if held else [])]
+    parts = split(setup, hold_out or [])
     points = crossed(grid(grids or []) if grids else [], listed(listed_in) if listed_in is not None else [])
     tasks = []
     for number, point in enumerate(points):
         made = msgspec.structs.replace(setup, strategies=cast([f"{name}={value}" for name, value in point]))
-        tasks += [Task(number, part, point, msgspec.structs.replace(made, tapes=own)) for part, own in parts]
+        tasks += [Task(number, part, point, msgspec.structs.replace(made, **own)) for part, own in parts]
     return tasks
+
+
+def split(setup: "Setup", hold_out: list[str]) -> "list[tuple[str, dict[str, tuple[str, ...]]]]":
+    """What points are chosen by, and what they are judged by, if anything; raises ConfigError."""
+    from core.errors import ConfigError
+    from replay import open_tape
+    from replay.backtest.spans import day_ns, days_of
+    from replay.backtest.sweep import PARTS
+
+    tapes = [name for name in hold_out if name in setup.tapes]
+    days = [name for name in hold_out if _DAY.fullmatch(name) and name not in tapes]
+    strange = [name for name in hold_out if name not in tapes and name not in days]
+    if strange:
+        raise ConfigError(
+            f"--hold-out {strange[0]} is none of the tapes, and no day; the tapes are {', '.join(setup.tapes)}"
+        )
+    if tapes and days:
+        raise ConfigError(f"--hold-out {tapes[0]} and {days[0]}: hold out tapes or days, not both")
+    key, held = ("days", days) if days else ("tapes", tapes)
+    every = list(setup.tapes)
+    if days:
+        every = sorted({day for tape in setup.tapes for day in days_of(open_tape(tape))})
+        absent = [day for day in days if day_ns(day) >= 0 and day not in every]
+        if absent:
+            raise ConfigError(f"--hold-out {absent[0]}: the tapes have no frames of that day; they have {_some(every)}")
+    rest = [name for name in every if name not in held]
+    if not rest:
+        raise ConfigError(f"all {key} are held out, so there is nothing to choose by; hold out fewer")
+    return [(PARTS[0], {key: tuple(rest)}), *([(PARTS[1], {key: tuple(held)})] if held else [])]
+
+
+def _some(days: list[str]) -> str:
+    return ", ".join(days) if len(days) < 5 else f"{len(days)} from {days[0]} to {days[-1]}"
 
 
 def venue_terms(*, queue: str, latency: str, fees: str, ticks: str, cash: float) -> "VenueTerms":

@@ -6,7 +6,7 @@ commands, so that `--help` is quick.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -83,7 +83,7 @@ def causality(
     At places all over the tape everything that follows is cut off, and then replaced (other prices, another order,
     garbage): what was decided up to there must stay as it was. Exit 1: something changed, or a strategy looked
     elsewhere than at what it was given. Without `--strategy` the strategies of the tape's own sessions are run.
-    Of a backtest's RESULT directory: what was decided and what happened at the venue, on its first tape that led to it.
+    Of a backtest's RESULT directory: what was decided and what happened at the venue, on each of its tapes.
     """
     from capture.tape.thrift import give_back
     from replay import open_tape, verdicts
@@ -92,32 +92,28 @@ def causality(
     from replay.hosted import AROUND
 
     give_back()
-    around = dict(AROUND)
     if is_result(tape):
-        tape, specs, around["staged"] = _of_result(tape, strategy)
-    else:
-        specs = _specified(strategy, settings or [])
+        if strategy is not None or settings:
+            raise typer.BadParameter("--strategy and --set go with a tape; a result names its own")
+        _foresee(tape, places, seed, as_json=as_json)
+    specs = _specified(strategy, settings or [])
     with progress_bar("replaying", "trials") as progress:
-        found = examine(open_tape(tape), specs, places=places, seed=seed, progress=progress, **around)
+        found = examine(open_tape(tape), specs, places=places, seed=seed, progress=progress, **AROUND)
     complain_of_glances(found.slow_glances)
     answer(found, verdicts.causality_lines(found), as_json=as_json)
     raise typer.Exit(0 if found.causal else 1)
 
 
-def _of_result(result: Path, strategy: str | None) -> "tuple[Path, tuple[StrategySpec, ...], dict[str, Any]]":
-    """The first tape of a result on which something was decided, what ran there, and before which venue."""
-    from replay.backtest.result import Result
-    from replay.backtest.run import cast, run_terms
-    from replay.backtest.setup import setup_of
+def _foresee(result: Path, places: int, seed: int, *, as_json: bool) -> NoReturn:
+    from replay import verdicts
+    from replay.backtest.foresight import examine_result
+    from replay.hosted import AROUND
 
-    if strategy is not None:
-        raise typer.BadParameter("--strategy goes with a tape; a result names its own")
-    found = Result.read(result)
-    setup = setup_of(found.manifest)
-    numbers = found.tables["decisions"].column("tape").to_pylist()
-    number = numbers[0] if numbers else 0
-    staged = {"venue": setup.venue, "seed": setup.seed, "run_terms": run_terms(setup)}
-    return Path(found.manifest["tapes"][number]["path"]), cast(setup), staged
+    with progress_bar("replaying", "tapes") as progress:
+        found = examine_result(result, places=places, seed=seed, progress=progress, **AROUND)
+    complain_of_glances(dict.fromkeys(slow for one in found.tapes for slow in one.slow_glances))
+    answer(found, verdicts.foresight_lines(found), as_json=as_json)
+    raise typer.Exit(0 if found.causal else 1)
 
 
 def _repeat(result: Path, *, as_json: bool) -> NoReturn:

@@ -102,17 +102,19 @@ def examine(
     seed: int = SEED,
     progress: report.Progress = report.silent,
     staged: Mapping[str, Any] | None = None,
+    last_seq: int | None = None,
     **around: Any,
 ) -> Causality:
     """Play the tape once as it is, and twice up to each of some places with a false future behind it.
 
     strategies: of a what-if, empty = the tape's own. around: see `replay.hosted.AROUND`. staged: what
-    `Hosted` takes of a simulated venue (venue, seed, run_terms); what happens there must then stay the same, too.
+    `Hosted` takes of a simulated venue (venue, seed, run_terms ...); what happens there must then stay the same, too.
+    last_seq: of the records that are played, None = all.
     Progress in trials. Raises TapeError when nothing was decided, ConfigError when a strategy cannot be had.
     """
     work = _Work(tape, strategies, seed, around, dict(staged or {}))
     try:
-        work.examine(places, progress)
+        work.examine(places, tape.head_seq if last_seq is None else last_seq, progress)
     except work.raises as error:
         work.impure = str(error)
     return Causality(
@@ -150,11 +152,11 @@ class _Work:
         self._tape, self._strategies, self._seed, self._around = tape, strategies, seed, around
         self._staged = staged
 
-    def examine(self, places: int, progress: report.Progress) -> None:
+    def examine(self, places: int, last_seq: int, progress: report.Progress) -> None:
         """Stops at the first change: one is enough, and to say where it is takes two replays more."""
         heard = _Heard()
         whole = Hosted(self._tape, _PATH, self._strategies, **self._around, **self._staged, listener=heard)
-        chosen = _choose(whole, heard, self._tape.head_seq, places, random.Random(self._seed))
+        chosen = _choose(whole, heard, last_seq, places, random.Random(self._seed))
         self.decisions, self.slow_glances = whole.decisions, whole.host.wakes.slow_glances
         if not self.decisions:
             remedy = "give other parameters" if self._strategies else "name a strategy with --strategy"
@@ -219,7 +221,7 @@ def _choose(hosted: Hosted, heard: _Heard, head_seq: int, places: int, dice: ran
     stretch, first, seen = 0, 0, 0
     target, picked = _target(dice, first, bounds, stretch), None
     last_seq = -1
-    for record, _, reaction in hosted.play():
+    for record, _, reaction in hosted.play(head_seq):
         if record.seq == last_seq:
             continue  # between two records of the tape there is no place
         last_seq = record.seq

@@ -66,6 +66,7 @@ class Hosted:
     path: "bytes" or "columns". strategies: those of a what-if, empty = faithful. venue: what answers them, None =
     nothing; without `strategies` it answers those of the tape's own sessions. seed: of what the venue draws, and added
     to that of the strategies' dice. listener: is told what happens at the venue. run_terms: limits of `strategies`.
+    from_ns: when these begin before a venue, which sees the tape from its beginning on.
     decisions, faults: how many there were so far; digest: over the decisions. Raises ConfigError for a venue's terms
     that cannot be.
     """
@@ -84,6 +85,7 @@ class Hosted:
         seed: int = 0,
         listener: Listener | None = None,
         run_terms: RunTerms | None = None,
+        from_ns: int = 0,
     ) -> None:
         self.player = Player(tape, path, checkpoint_records=checkpoint_records)
         self.host = Host(self.player.engine, load, run, raises)
@@ -98,7 +100,7 @@ class Hosted:
         self._stage: Stage | None = None
         if venue is not None:
             self.venue = Venue(venue, self.player.engine, seed, listener)
-            self._stage = Stage(self.host, self.venue, terms, seed)
+            self._stage = Stage(self.host, self.venue, terms, seed, from_ns)
 
     def play(
         self, until_seq: int | None = None, until_ns: int | None = None

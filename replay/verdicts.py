@@ -10,6 +10,7 @@ from core.actions import Action, Amend, Cancel, Decision, Fetch, Place, Say
 from core.money import format_price, format_size
 
 if TYPE_CHECKING:
+    from replay.backtest.foresight import Foresight
     from replay.causality import Causality
     from replay.lint import Finding
     from replay.parity import Difference, Parity, Sight
@@ -62,6 +63,16 @@ def causality_lines(causality: "Causality") -> Iterator[str]:
         yield f"  instead    {_decision_text(found.instead)}"
     for note in causality.notes:
         yield f"what ran     {note}"
+
+
+def foresight_lines(found: "Foresight") -> Iterator[str]:
+    """The same of a backtest's result, tape by tape."""
+    for one in found.tapes:
+        if len(found.tapes) > 1:
+            yield f"tape         {one.tape}"
+        yield from causality_lines(one)
+    for change in found.changed:
+        yield f"note         {change}"
 
 
 _FUTURES: Final = {

@@ -1,5 +1,7 @@
 """Strategies for tests of backtests: one that joins the best prices, one that never trades, one that fails."""
 
+import os
+import signal
 from typing import Any
 
 from core.actions import BookSide
@@ -45,6 +47,23 @@ class Joiner(Strategy):
             ctx.place(market, side, price, self.params.size)
         elif orders[0].price != price:
             ctx.amend(orders[0], price, self.params.size)
+
+
+class DierParams(Params, frozen=True):
+    """dies: at its start, with its whole process."""
+
+    dies: bool = False
+
+
+class Dier(Strategy):
+    """Does nothing, or takes its process with it, as a machine without memory would."""
+
+    Params = DierParams
+
+    def on_start(self, ctx: Context) -> None:
+        del ctx
+        if self.params.dies:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Idler(Strategy):

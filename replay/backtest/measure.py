@@ -62,13 +62,14 @@ class Measured(msgspec.Struct):
     end_ns: int
 
 
-def measure(tape: Tape, journal: Journal, account: Account, path: str = "columns") -> Measured:
+def measure(tape: Tape, journal: Journal, account: Account, path: str = "columns", from_ns: int = 0) -> Measured:
     """Walk through a tape with its journal; the account takes part in what happened, and goes on to the next tape.
 
+    from_ns: when the run began, 0 = with the tape.
     Raises Unbalanced when the books do not agree, TapeDamaged.
     """
     meter = _Meter(Walk(tape, path, journal.interest, journal.last_seq), journal, account)
-    meter.run()
+    meter.run(from_ns)
     return meter.measured()
 
 
@@ -91,11 +92,12 @@ class _Meter:
         self._trust = walk.trust
         self._frames_ns = journal.frames_ns[1] or NEVER  # the end of all frames, where answers follow
 
-    def run(self) -> None:
-        """Through the whole journal, and on to the end. There is a row at the first record and at the last one."""
+    def run(self, from_ns: int) -> None:
+        """Through the whole journal, and on to the end. There is a row where the run begins and at the last record."""
         self._go(NEVER, 0)
+        self._go(from_ns - 1, NEVER)
         if self._walk.now_ns:
-            self._row(self._walk.now_ns)
+            self._row(max(self._walk.now_ns, from_ns))
         for happening in self._journal.happenings:
             if not isinstance(happening, Answered):  # when it is told, not when it happens
                 self._advance(*_place(happening))

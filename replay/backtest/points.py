@@ -4,6 +4,7 @@ Pure. Must not know how a point is run.
 """
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import product
@@ -37,13 +38,42 @@ def grid(given: Sequence[str]) -> list[Point]:
     return _limited(list(product(*axes)))
 
 
+class _Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of points: grid: values by name; points: objects, each crossed with the grid."""
+
+    grid: dict[str, list[Any]] = {}
+    points: list[dict[str, Any]] = []
+
+
 def listed(file: Path) -> list[Point]:
-    """The points of a JSON file: a list of objects; raises ConfigError."""
+    """The points of a file; raises ConfigError.
+
+    A JSON list of objects; or, as JSON or (by its name) TOML, an object with `grid`, lists of values by name, and
+    `points`, a list of objects.
+    """
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=list[dict[str, Any]])
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"--points {file}: is no JSON list of objects: {error}") from error
-    return _limited([tuple((name, _text(value)) for name, value in point.items()) for point in found])
+        found = _read(file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--points {file}: is neither a list of objects nor an object with `grid` and `points`: {error}"
+        ) from error
+    empty = [name for name, values in found.grid.items() if not values]
+    if empty:
+        raise ConfigError(f"--points {file}: {empty[0]} has no values")
+    axes = [[(name, _text(value)) for value in values] for name, values in found.grid.items()]
+    points = [tuple((name, _text(value)) for name, value in point.items()) for point in found.points]
+    if not axes and not points:
+        raise ConfigError(f"--points {file}: names no point")
+    return crossed(_limited(list(product(*axes))) if axes else [], points)
+
+
+def _read(file: Path) -> _Listed:
+    data = file.read_bytes()
+    if file.suffix.lower() == ".toml":
+        return msgspec.convert(tomllib.loads(data.decode()), _Listed)
+    if data.lstrip().startswith(b"["):
+        return _Listed(points=msgspec.json.decode(data, type=list[dict[str, Any]]))
+    return msgspec.json.decode(data, type=_Listed)
 
 
 def crossed(grids: Sequence[Point], lists: Sequence[Point]) -> list[Point]:

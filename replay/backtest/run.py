@@ -25,6 +25,7 @@ from replay.backtest.money import Account
 from replay.backtest.order_rows import order_rows
 from replay.backtest.result import SCHEMA, Result, orders_hash
 from replay.backtest.setup import Setup
+from replay.backtest.spans import Span, between, on_days
 from replay.backtest.tables import DECISIONS, MARKETS, ORDERS, TABLES
 from replay.backtest.told_of import assumptions, notes
 from replay.backtest.totals import totals
@@ -33,6 +34,7 @@ from replay.hosted import Hosted
 from replay.loading import specify
 from replay.progress import Progress, silent
 from replay.venue.terms import QUEUES, VenueTerms
+from replay.when import parse_time
 
 PROGRESS_RECORDS: Final = 16_384
 
@@ -53,13 +55,15 @@ def backtest(
     seed: int = 0,
     limits: RiskLimits | None = None,
     markets: Sequence[str] = (),
-    until_ns: int | None = None,
+    start: int | str | None = None,
+    end: int | str | None = None,
     progress: Progress = silent,
 ) -> Result:
     """Run strategies over one tape or several, with one account; see docs/BACKTESTS.md for what is supposed.
 
     markets: names or patterns such as "KXGOLD15M-*" to be selected for strategies that quote what is selected.
-    limits: as those of a live run. until_ns: Unix ns. Progress in records of all tapes.
+    limits: as those of a live run. start: when strategies begin; books and facts are known by then. end: the last
+    instant that is played. Either in Unix ns or as the commands take it. Progress in records of all tapes.
     Raises ConfigError for what cannot be, TapeError and TapeDamaged for tapes, MarketNotFound.
     """
     paths = [tapes] if isinstance(tapes, str | Path) else list(tapes)
@@ -71,7 +75,8 @@ def backtest(
         seed=seed,
         limits=limits or RiskLimits(),
         markets=tuple(markets),
-        until_ns=until_ns,
+        from_ns=_instant(start),
+        until_ns=_instant(end),
     )
     return perform(setup, progress=progress)
 
@@ -91,13 +96,40 @@ def perform(
     tapes = in_order(setup)
     _require(setup, tapes)
     work = _Work(setup, path, dict(around or {}), Account(setup.venue.cash))
-    whole = sum(tape.head_seq + 1 for tape in tapes)
+    spans = spans_of(setup, tapes)
+    whole = sum(span.tape.head_seq + 1 for span in spans)
     done = 0
-    for number, tape in enumerate(tapes):
-        work.play(number, tape, lambda seq, done=done: progress(done + seq, whole))
-        done += tape.head_seq + 1
+    for number, span in enumerate(spans):
+        work.play(number, span, lambda seq, done=done: progress(done + seq, whole))
+        done += span.tape.head_seq + 1
         progress(done, whole)
     return work.result(command)
+
+
+def spans_of(setup: Setup, tapes: Sequence[Tape]) -> list[Span]:
+    """What is played of the tapes, in order; raises ConfigError where nothing is."""
+    inside = [tape for tape in tapes if _reaches(tape, setup)]
+    whole = [span for tape in inside for span in (on_days(tape, setup.days) if setup.days else [Span(tape)])]
+    spans = [part for span in whole if (part := between(span, setup.from_ns, setup.until_ns)) is not None]
+    if not spans:
+        raise ConfigError("no tape has anything in the time that is to be played")
+    return spans
+
+
+def _reaches(tape: Tape, setup: Setup) -> bool:
+    """Whether a tape has anything between the instants of a setup; an empty one counts, so that it is told of."""
+    if tape.head_seq < 0:
+        return True
+    last = next(tape.records(tape.head_seq, tape.head_seq))
+    begins_late = setup.until_ns is not None and _first_ns(tape) > setup.until_ns
+    return not begins_late and not (setup.from_ns is not None and last.at_ns < setup.from_ns)
+
+
+def _instant(at: int | str | None) -> int | None:
+    try:
+        return parse_time(at) if isinstance(at, str) else at
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def in_order(setup: Setup) -> list[Tape]:
@@ -163,25 +195,25 @@ class _Work:
         self._slow_glances: dict[str, None] = {}
         self._unanswered = 0
 
-    def play(self, number: int, tape: Tape, progress: Any) -> None:
-        """One tape, with what there is by now."""
-        journal = Journal(number)
+    def play(self, number: int, span: Span, progress: Any) -> None:
+        """One tape, or a part of it, with what there is by now."""
+        tape, journal = span.tape, Journal(number)
         venue = msgspec.structs.replace(self._setup.venue, cash=self._account.cash)
         hosted = Hosted(
             tape, self._path, cast(self._setup), venue=venue, seed=self._setup.seed, listener=journal.heard,
-            run_terms=run_terms(self._setup), **self._around,
+            run_terms=run_terms(self._setup), from_ns=span.from_ns or 0, **self._around,
         )  # fmt: skip
         told = 0
-        for seq, record, reaction in hosted.run(until_ns=self._setup.until_ns):
+        for seq, record, reaction in hosted.run(until_ns=span.until_ns):
             journal.took(record, hosted.host.now_ns, reaction)
             if seq >= told + PROGRESS_RECORDS:
                 told = seq
                 progress(seq)
         journal.last_seq = hosted.player.position - 1
-        measured = measure(tape, journal, self._account, self._path)
-        self._keep(tape, journal, measured, hosted)
+        measured = measure(tape, journal, self._account, self._path, span.from_ns or 0)
+        self._keep(span, journal, measured, hosted)
 
-    def _keep(self, tape: Tape, journal: Journal, measured: Measured, hosted: Hosted) -> None:
+    def _keep(self, span: Span, journal: Journal, measured: Measured, hosted: Hosted) -> None:
         assert hosted.venue is not None, "it was given one"
         facts = hosted.venue.exchange.facts
         orders = table_of(ORDERS, order_rows(journal))
@@ -196,10 +228,10 @@ class _Work:
         for name, table in made.items():
             self._tables[name].append(table)
         first_ns = measured.equity.column("at_ns")[0].as_py() if measured.equity.num_rows else 0
-        frames_ns = journal.frames_ns
+        frames_ns, tape = journal.frames_ns, span.tape
         self._tapes.append(
             {
-                "path": str(tape.path), "digest": tape.manifest.chain, "from_ns": frames_ns[0] or first_ns,
+                "path": str(tape.path), "digest": tape.manifest.chain, "from_ns": max(frames_ns[0], first_ns),
                 "until_ns": frames_ns[1] or measured.end_ns, "records": journal.last_seq + 1,
             }
         )  # fmt: skip

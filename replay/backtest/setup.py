@@ -17,8 +17,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """tapes: paths, in any order. strategies: in the order of their turns. seed: of what the venue draws, and of dice.
 
     limits, order_life_s: what the run holds to, as in `core.actions.RunTerms`. markets: patterns of the markets that
-    are selected for strategies which take what is selected; empty = nobody selects any. until_ns: the last instant
-    (Unix ns) that is played, None = the end.
+    are selected for strategies which take what is selected; empty = nobody selects any.
+
+    from_ns, until_ns: when strategies begin, and the last instant that is played (Unix ns), None = as the tape does.
+    days: the UTC days that are played, each run of them by itself, empty = all.
     """
 
     tapes: tuple[str, ...]
@@ -28,7 +30,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     limits: RiskLimits = RiskLimits()
     order_life_s: int = 60
     markets: tuple[str, ...] = ()
+    from_ns: int | None = None
     until_ns: int | None = None
+    days: tuple[str, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
         """Its part of result.json; the tapes are described beside it."""
@@ -38,7 +42,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             "venue": full(self.venue),
             "hold": {**full(self.limits), "order_life_s": self.order_life_s},
             "markets": list(self.markets),
+            "from_ns": self.from_ns,
             "until_ns": self.until_ns,
+            "days": list(self.days),
         }
 
 
@@ -47,14 +53,16 @@ def setup_of(manifest: Mapping[str, Any]) -> Setup:
     try:
         hold = dict(manifest["hold"])
         return Setup(
-            tapes=tuple(str(tape["path"]) for tape in manifest["tapes"]),
+            tapes=tuple(dict.fromkeys(str(tape["path"]) for tape in manifest["tapes"])),
             strategies=msgspec.convert(manifest["strategies"], tuple[StrategySpec, ...]),
             venue=msgspec.convert(manifest["venue"], VenueTerms),
             seed=msgspec.convert(manifest["seed"], int),
             order_life_s=msgspec.convert(hold.pop("order_life_s"), int),
             limits=msgspec.convert(hold, RiskLimits),
             markets=msgspec.convert(manifest["markets"], tuple[str, ...]),
+            from_ns=msgspec.convert(manifest.get("from_ns"), int | None),
             until_ns=msgspec.convert(manifest["until_ns"], int | None),
+            days=msgspec.convert(manifest.get("days", []), tuple[str, ...]),
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise ResultError(f"the result does not say what it was made of: {error}") from error

@@ -67,8 +67,10 @@ def swept_lines(found: Swept) -> Iterator[str]:
     ran = f"{found.ran:,} backtests run now, {found.found:,} found done"
     yield f"sweep        {found.points:,} points by {found.by}; {ran}"
     chosen = [row for row in found.rows if row["part"] == PARTS[0] and not row["problem"]]
+    judged = {row["point"]: row for row in found.rows if row["part"] == PARTS[1]}
     for row in ranked(chosen, found.by)[:LISTED]:
-        yield f"  {_point(row):<44} {_figures(row)}"
+        rest = judged.get(row["point"])
+        yield f"  {_point(row):<44} {_figures(row)}{'' if rest is None else f'; held out {_won(rest)}'}"
     if len(chosen) > LISTED:
         yield f"  and {len(chosen) - LISTED:,} more in {TABLE}"
     if found.best is None:
@@ -94,6 +96,10 @@ def _figures(row: Mapping[str, Any]) -> str:
     traded = f"{row['fills']:,} fills of {contracts(row['contracts'])} contracts"
     fall = dollars(row["max_drawdown"])
     return f"{dollars(row['pnl'])}, {dollars(row['pnl_untrusted'])} of it in doubt; {traded}, deepest fall {fall}"
+
+
+def _won(row: Mapping[str, Any]) -> str:
+    return "failed" if row["problem"] or row["pnl"] is None else dollars(row["pnl"])
 
 
 def _row(values: Mapping[str, Any] | None, fields: tuple[str, ...]) -> str:

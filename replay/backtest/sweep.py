@@ -1,15 +1,15 @@
 """A sweep: many backtests side by side, each point written down when it is done, so that a killed sweep goes on.
 
-Knows a directory of row files, named by the hash of what went in, and processes. Must not know which points there are
-nor how results are shown.
+Knows a directory of row files, named by the hash of what went in, and processes. What failed is tried again by the next
+sweep. Must not know which points there are nor how results are shown.
 """
 
 import contextlib
 import os
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,12 +93,13 @@ def _rows(tasks: Sequence[Task], place: Path, jobs: int, progress: Progress) -> 
     rows = place / ROWS
     rows.mkdir(parents=True, exist_ok=True)
     paths = [rows / f"{task.name}.json" for task in tasks]
-    missing = {path: task for path, task in zip(paths, tasks, strict=True) if not path.is_file()}
+    kept = {path: row for path in paths if (row := _kept(path)) is not None and not row["problem"]}
+    missing = {path: task for path, task in zip(paths, tasks, strict=True) if path not in kept}
     before = len(tasks) - len(missing)
     progress(before, len(tasks))
-    _run(deque(sorted(missing.items())), jobs, lambda done: progress(before + done, len(tasks)))
+    kept |= _run(missing, jobs, lambda done: progress(before + done, len(tasks)))
     found = [
-        {"point": task.point, "part": task.part, "set": dict(task.set), **_read(path)}
+        {"point": task.point, "part": task.part, "set": dict(task.set), **kept[path]}
         for path, task in zip(paths, tasks, strict=True)
     ]
     return found, len(missing)
@@ -130,31 +131,44 @@ def judge(rows: Sequence[dict[str, Any]], by: str) -> tuple[dict[str, Any] | Non
     return best, next(rest, None)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+def _kept(path: Path) -> dict[str, Any] | None:
+    """A row that is written down, None = there is none."""
+    try:
+        found: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        return None
     return found
 
 
-def _run(left: "deque[tuple[Path, Task]]", jobs: int, progress: Callable[[int], None]) -> None:
+def _run(tasks: Mapping[Path, Task], jobs: int, progress: Callable[[int], None]) -> dict[Path, dict[str, Any]]:
     """In processes, each a backtest; whatever ends this early ends them, and leaves the rows that were written."""
-    running: list[tuple[subprocess.Popen[bytes], Path]] = []
-    done = 0
-    try:
-        while left or running:
-            while left and len(running) < jobs:
-                path, task = left.popleft()
-                running.append((_start(path, task), path))
-            process, path = running.pop(0)
-            _, err = process.communicate()
-            if process.returncode or not path.is_file():
-                said = err.decode(errors="replace").strip().splitlines()
-                raise ConfigError(f"a backtest of the sweep ended: {said[-1] if said else process.returncode}")
-            done += 1
-            progress(done)
-    finally:
-        for process, _ in running:
-            process.kill()
-            process.communicate()
+    running: set[subprocess.Popen[bytes]] = set()
+    rows: dict[Path, dict[str, Any]] = {}
+    with ThreadPoolExecutor(max(min(jobs, len(tasks)), 1)) as pool:
+        waiting = {pool.submit(_one, path, task, running): path for path, task in sorted(tasks.items())}
+        try:
+            for done in as_completed(waiting):
+                rows[waiting[done]] = done.result()
+                progress(len(rows))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.kill()
+    return rows
+
+
+def _one(path: Path, task: Task, running: set["subprocess.Popen[bytes]"]) -> dict[str, Any]:
+    """The row of a task, by a process of its own. One that ends without a row is a problem that is not written down."""
+    with _start(path, task) as process:
+        running.add(process)
+        _, err = process.communicate()
+        running.discard(process)
+    row = None if process.returncode else _kept(path)
+    if row is None:
+        said = err.decode(errors="replace").strip().splitlines()
+        why = f"its process ended by {process.returncode}{f': {said[-1]}' if said else ''}"
+        return {**dict.fromkeys(FIGURES), "orders_hash": None, "problem": why}
+    return row
 
 
 def _start(path: Path, task: Task) -> "subprocess.Popen[bytes]":

@@ -33,8 +33,15 @@ def assumptions(setup: Setup, venue: Iterable[str], tapes: list[dict[str, Any]])
         said.append(
             f"{late[0]['path']} begins before the tape before it has ended; they were played one after the other"
         )
+    if setup.from_ns is not None:
+        said.append("the run begins at a chosen instant: strategies have seen nothing before it, the venue everything")
     if setup.until_ns is not None:
         said.append("the tapes were played up to a chosen instant only")
+    if setup.days:
+        said.append(
+            f"only these UTC days were played, each run of them by itself: {', '.join(setup.days)}; what is held when "
+            "one ends stays at its last mark"
+        )
     return said
 
 

@@ -19,7 +19,7 @@ from core.engine import Step
 from core.errors import ConfigError
 from core.host import Host
 from core.messages.types import Fill, MarketPosition, UserOrder
-from core.records import Control, Heartbeat, Kind, Record, decode_rest, decode_session, encode_payload
+from core.records import Control, Heartbeat, Kind, Record, Session, decode_rest, decode_session, encode_payload
 from core.times import SECOND_NS
 from replay.venue.venue import Venue
 from replay.venue.words import Made, made
@@ -45,9 +45,10 @@ class Inserted:
 
 class Stage:
     """terms: of what runs; no strategies in it = those of the tape's own sessions, by their own terms. seed: added to
-    that of the strategies' dice."""
+    that of the strategies' dice. from_ns: until then the tape plays without a run; one begins then, in whatever session
+    there is."""
 
-    def __init__(self, host: Host, venue: Venue, terms: RunTerms, seed: int) -> None:
+    def __init__(self, host: Host, venue: Venue, terms: RunTerms, seed: int, from_ns: int = 0) -> None:
         self.venue = venue
         self._host = host
         self._terms = terms
@@ -58,12 +59,15 @@ class Stage:
         self._ticked_ns = 0
         self._beat_ns = NEVER
         self._is_over = True
+        self._from_ns = from_ns
+        self._waiting: Record | None = None  # the session in which a run is to begin
         self._at_once = 0
 
     @property
     def next_ns(self) -> int:
         """When something is due next, NEVER = nothing is."""
-        return min(self.venue.next_ns, self._tick_ns, self._beat_ns)
+        begin_ns = NEVER if self._waiting is None else self._from_ns
+        return min(self.venue.next_ns, self._tick_ns, self._beat_ns, begin_ns)
 
     def react(self, record: Record, step: Step) -> Reaction:
         """What a record of the tape leads to."""
@@ -71,7 +75,7 @@ class Stage:
         if record.kind == Kind.SESSION:
             return self._session(record, step)
         if record.kind == Kind.CLEAN_STOP:  # until the next session nobody is there whom a timer could wake
-            self._is_over, self._beat_ns = True, NEVER
+            self._is_over, self._beat_ns, self._waiting = True, NEVER, None
         reaction = self._host.react(record, _without(step)) if _concerns(record, step) else Reaction()
         self.decided(reaction)
         self.venue.saw(record, step)
@@ -104,6 +108,9 @@ class Stage:
                     f"a strategy acts without end at one instant, over {MOST_AT_ONCE} times; give orders or answers "
                     "a latency above 0"
                 )
+            if self._waiting is not None and at_ns == self._from_ns:
+                yield self._late(self._waiting)
+                continue
             if self.venue.next_ns == at_ns:
                 records = self.venue.do(self._seq)
             elif self._tick_ns == at_ns:
@@ -134,6 +141,27 @@ class Stage:
 
     def _session(self, record: Record, step: Step) -> Reaction:
         session = decode_session(record.payload)
+        self.venue.begin(record.seq, step.now_ns)
+        self._waiting, whole = None, Reaction()
+        if step.now_ns < self._from_ns:
+            self._waiting = record
+            self._host.react(_instead(record, msgspec.structs.replace(session, run=None)), step)
+        else:
+            whole = self._begun(record, session)
+        self.venue.saw(record, step)
+        return whole
+
+    def _late(self, session: Record) -> Inserted:
+        """A run begins in the midst of a session."""
+        self._waiting = None
+        record = Record(self._seq, self._now_ns, 0, 0, int(Kind.SESSION), session.payload)
+        reaction = self._begun(record, decode_session(session.payload))
+        self._host.wakes.watch(None)
+        go = made(Kind.CONTROL, Control(GO)).record(self._seq, self._now_ns)
+        return Inserted(go, Step(self._now_ns, None, None, ()), reaction)
+
+    def _begun(self, record: Record, session: Session) -> Reaction:
+        """A run begins now. record: which is to tell the host so."""
         terms = self._terms
         if not terms.strategies:
             terms = terms_of(session) or terms
@@ -143,14 +171,12 @@ class Stage:
         self._beat_ns = NEVER if session.coverage.control else self._now_ns + SECOND_NS
         self._ticked_ns = 0
         self._is_over = False
-        self._host.react(_instead(record, begun), step)
-        records = self.venue.begin(record.seq, step.now_ns)
+        self._host.react(_instead(record, begun), Step(self._now_ns, None, None, ()))
         whole = Reaction()
-        for one in (*records, made(Kind.CONTROL, Control(GO))) if terms.strategies else ():
+        for one in (*self.venue.opening(), made(Kind.CONTROL, Control(GO))) if terms.strategies else ():
             reaction = self._insert(one).reaction
             whole.decisions += reaction.decisions
             whole.faults += reaction.faults
-        self.venue.saw(record, step)
         return whole
 
 

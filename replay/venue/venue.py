@@ -111,8 +111,8 @@ class Venue:
 
     # ------------------------------------------------------------------ what the run does
 
-    def begin(self, seq: int, now_ns: int) -> list[Made]:
-        """A session begins: what rests of the one before is cancelled; what the run asks first."""
+    def begin(self, seq: int, now_ns: int) -> None:
+        """A session begins: what rests of the one before is cancelled."""
         exchange, engine = self.exchange, self.exchange.engine
         self._teller.seq = seq
         exchange.listing.pause(None, now_ns)
@@ -123,6 +123,9 @@ class Venue:
             exchange.forget(own)  # on its way, and never there
         for book in exchange.books.values():
             book.clear()
+
+    def opening(self) -> list[Made]:
+        """What a run asks first, and is told at once."""
         return [words.made(Kind.REST, self._teller.desk.ask(asked, "the account before the run")) for asked in OPENING]
 
     def decided(self, decision: Decision, now_ns: int) -> None:

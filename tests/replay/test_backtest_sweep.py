@@ -18,8 +18,11 @@ from core.errors import ConfigError
 from replay import synthetic
 from replay.backtest import sweep
 from replay.backtest.points import crossed, grid, honest_words, listed, name_of, ranked
+from replay.backtest.run import backtest, strategy
 from replay.backtest.shown import swept_lines
+from replay.backtest.spans import DAY_NS
 from replay.backtest.sweep import FIGURES, Swept, judge
+from replay.venue.terms import VenueTerms
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,11 +70,42 @@ def test_a_grid_that_cannot_be_is_refused(given: list[str], said: str) -> None:
         grid(given)
 
 
+def test_a_file_holds_grids_and_lists_as_json_or_toml(tmp_path: Path) -> None:
+    told = {"grid": {"a": [1, True], "b": [[1, 2]]}, "points": [{"c": "x"}, {"c": 0.5}]}
+    (tmp_path / "p").write_text(json.dumps(told))
+    (tmp_path / "p.toml").write_text("""
+[grid]
+a = [1, true]
+b = [[1, 2]]
+[[points]]
+c = "x"
+[[points]]
+c = 0.5
+""")
+    points = listed(tmp_path / "p")
+    assert points == [
+        (("c", c), ("a", a), ("b", "1,2")) for c in ("x", "0.5") for a in ("1", "true")
+    ]  # fmt: skip
+    assert listed(tmp_path / "p.toml") == points
+    assert len(crossed(grid(["d=1,2"]), points)) == 8
+    (tmp_path / "q.toml").write_text("grid = {a = [1, 2]}")
+    assert listed(tmp_path / "q.toml") == [(("a", "1"),), (("a", "2"),)]
+
+
 def test_lists_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "p").write_text("{}")
-    for file in (tmp_path / "p", tmp_path / "none"):
-        with pytest.raises(ConfigError, match="is no JSON list of objects"):
-            listed(file)
+    for name, text in (
+        ("p", '{"points": 3}'), ("q", '{"point": []}'), ("r", "{"), ("s", "[3]"), ("t.toml", "a ="),
+        ("u.toml", "points = 3"), ("v", '{"grid": {"a": 1}}'),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ConfigError, match="is neither a list of objects nor"):
+            listed(tmp_path / name)
+    with pytest.raises(ConfigError, match="is neither a list of objects nor"):
+        listed(tmp_path / "none")
+    for text, said in (("{}", "names no point"), ('{"grid": {"a": []}}', "a has no values")):
+        (tmp_path / "p").write_text(text)
+        with pytest.raises(ConfigError, match=said):
+            listed(tmp_path / "p")
     with pytest.raises(ConfigError, match="sets a twice"):
         crossed([(("a", "1"),)], [(("a", "2"),)])
     with pytest.raises(ConfigError, match="is named twice"):
@@ -113,6 +147,16 @@ def test_nothing_that_ran_is_told_without_a_division() -> None:
     assert "best         none: every point failed" in list(swept_lines(found))
 
 
+def test_every_point_is_shown_with_what_it_did_on_what_was_held_out() -> None:
+    rows = [row(0, "chosen_by", 5), row(0, "held_out", 1_000_000), row(1, "chosen_by", 9), row(1, "held_out", -7)]
+    best, held_out = judge(rows, "pnl")
+    found = Swept(by="pnl", points=2, best=best, held_out=held_out, rows=rows, ran=4, found=0, problems=[], words="w")
+    shown = list(swept_lines(found))
+    assert shown[1].startswith("  a=1 ")
+    assert shown[2].startswith("  a=0 ")
+    assert shown[2].endswith("held out $1.0000")
+
+
 def test_a_sweep_is_shown_kept_as_one_table_and_gone_on_with(tapes: list[str], tmp_path: Path) -> None:
     out = tmp_path / "s"
     more = ("--grid", "size=50,200", "--hold-out", tapes[1], "--jobs", "2", "--json")
@@ -123,10 +167,11 @@ def test_a_sweep_is_shown_kept_as_one_table_and_gone_on_with(tapes: list[str], t
     assert table.column("part").to_pylist() == ["chosen_by", "held_out"] * 2
     assert first["best"]["pnl"] == max(r["pnl"] for r in first["rows"] if r["part"] == "chosen_by")
     assert first["held_out"]["point"] == first["best"]["point"]
-    lost = sorted((out / sweep.ROWS).iterdir())[0]
+    lost, failed = sorted((out / sweep.ROWS).iterdir())[:2]
     lost.unlink()
+    failed.write_text(json.dumps(json.loads(failed.read_text()) | {"pnl": None, "problem": "the disk was away"}))
     again = json.loads(run(*words(tapes, out, *more)).output)
-    assert (again["ran"], again["found"]) == (1, 3)
+    assert (again["ran"], again["found"]) == (2, 2), "what failed is tried again"
     assert again["rows"] == first["rows"]
 
 
@@ -154,8 +199,12 @@ def test_a_killed_sweep_leaves_whole_rows_and_goes_on(tapes: list[str], tmp_path
 def test_what_cannot_be_swept_is_refused_before_anything_runs(tapes: list[str], tmp_path: Path) -> None:
     for more, said in (
         (("--by", "luck"), "--by 'luck' is none of pnl"),
-        (("--hold-out", "elsewhere"), "--hold-out elsewhere is none of the tapes"),
-        (("--hold-out", tapes[0], "--hold-out", tapes[1]), "every tape is held out"),
+        (("--hold-out", "elsewhere"), "--hold-out elsewhere is none of the tapes, and no day"),
+        (("--hold-out", tapes[0], "--hold-out", tapes[1]), "all tapes are held out"),
+        (("--hold-out", tapes[0], "--hold-out", "2026-09-22"), "hold out tapes or days, not both"),
+        (("--hold-out", "2026-09-30"), "the tapes have no frames of that day; they have 2026-09-21, 2026-09-22"),
+        (("--hold-out", "2026-09-31"), "'2026-09-31' is no UTC day"),
+        (("--hold-out", "2026-09-21", "--hold-out", "2026-09-22"), "all days are held out"),
         (("--grid", "sizes=1,2"), "Joiner has no parameter 'sizes'"),
         (("--grid", "size=1,big"), "size='big'"),
     ):
@@ -163,6 +212,48 @@ def test_what_cannot_be_swept_is_refused_before_anything_runs(tapes: list[str], 
         assert isinstance(found.exception, ConfigError)
         assert said in str(found.exception)
     assert not (tmp_path / "s" / sweep.ROWS).exists()
+
+
+def test_days_are_held_out_of_tapes_that_hold_several(tmp_path: Path) -> None:
+    midnight = (synthetic.START_NS // DAY_NS + 1) * DAY_NS
+    tape = str(made_tape(tmp_path, frames=1_500, start_ns=midnight - 8_000_000_000))
+    more = ("--grid", "size=50", "--hold-out", "2026-09-22", "--jobs", "1", "--json")
+    found = json.loads(run(*words([tape], tmp_path / "s", *more)).output)
+    chosen, held_out = found["rows"]
+    assert (chosen["part"], held_out["part"], found["held_out"]) == ("chosen_by", "held_out", held_out)
+    for part, (start, end) in ((chosen, (None, midnight - 1)), (held_out, (midnight, None))):
+        alone = backtest(
+            tape, strategy(f"{STRATEGIES}:Joiner", size=50), venue=VenueTerms(fees="quadratic:1", ticks="linear_cent"),
+            start=start, end=end,
+        )  # fmt: skip
+        assert part["orders"] == alone.totals["orders"] > 0
+        assert part["pnl"] == alone.totals["pnl"]
+        assert part["orders_hash"] == alone.orders_hash
+
+
+@pytest.mark.slow
+def test_a_point_whose_process_dies_is_a_problem_of_its_own_and_is_tried_again(
+    tapes: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    more = (
+        f"{STRATEGIES}:Dier",
+        "--tape",
+        tapes[0],
+        "--fees",
+        "quadratic:1",
+        "--ticks",
+        "linear_cent",
+        "--out",
+        str(out),
+    )
+    given = ("sweep", *more, "--grid", "dies=false,true", "--jobs", "2", "--json")
+    for ran in (2, 1):
+        found = run(*given)
+        assert found.exit_code == 1
+        told = json.loads(found.output)
+        assert (told["ran"], told["problems"]) == (ran, ["point 1 (chosen_by): its process ended by -9"])
+        assert told["best"]["point"] == 0
 
 
 @pytest.mark.slow
