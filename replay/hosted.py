@@ -65,10 +65,9 @@ class Hosted:
 
     path: "bytes" or "columns". strategies: those of a what-if, empty = faithful. venue: what answers them, None =
     nothing; without `strategies` it answers those of the tape's own sessions. seed: of what the venue draws, and added
-    to that of the strategies' dice. listener: is told what happens at the venue. run_terms: limits of `strategies`.
-    from_ns: when these begin before a venue, which sees the tape from its beginning on.
-    decisions, faults: how many there were so far; digest: over the decisions. Raises ConfigError for a venue's terms
-    that cannot be.
+    to that of the strategies' dice. listener: is told what happens at the venue. run_terms, from_ns: limits of
+    `strategies`, and when they begin before a venue. decisions, faults: how many there were so far; digest: over the
+    decisions. Raises ConfigError for a venue's terms that cannot be.
     """
 
     def __init__(
