@@ -23,7 +23,7 @@ ARGS ?=
 CLIENTS_PYTHON ?= $(shell for name in python3.13 python3.12 python3.14 python3 $(HOME)/.pyenv/versions/*/bin/python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help install clients hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench truth wheel clean
+.PHONY: help install clients libraries hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench truth wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,12 @@ clients: ## .venv-clients with the client that our Python cannot run, for tests/
 		&& PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT= .venv-clients/bin/python -m pip install --quiet kalshi-sdk==22.4.0 \
 		&& touch .venv-clients/ready; fi
 
+libraries: ## .venv-libraries with hftbacktest and nautilus_trader, which exports are read with in tests (1.6 GB)
+	@if [ ! -e .venv-libraries/ready ]; then "$(or $(CLIENTS_PYTHON),$(PYTHON))" -m venv --clear .venv-libraries \
+		&& PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT= .venv-libraries/bin/python -m pip install --quiet --editable . hftbacktest==2.4.4 \
+			'nautilus_trader==1.231.0; python_version >= "3.12"' 'nautilus_trader==1.221.0; python_version < "3.12"' \
+		&& touch .venv-libraries/ready; fi
+
 test-lowest: ## every test but the slow ones, with the oldest versions that pyproject.toml allows
 	"$(PYTHON)" -m venv --clear .venv-lowest
 	"$(PYTHON)" -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
@@ -88,7 +94,7 @@ wheel: $(READY) ## dist/tapedeck-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean: ## remove everything the targets above made
-	rm -rf $(VENV) .venv-lowest .venv-clients .venv-bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-clients .venv-libraries .venv-bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

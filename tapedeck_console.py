@@ -107,13 +107,13 @@ def time_of(text: str | None) -> int | None:
         raise typer.BadParameter(str(error)) from error
 
 
-def span_of(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
-    """--from and --to as Unix ns, None for no limit."""
+def span_of(from_: str | None, to: str | None, end: str = "--to") -> tuple[int | None, int | None]:
+    """--from and --to as Unix ns, None for no limit. end: what the option of the second is called."""
     from replay.when import format_time
 
     from_ns, to_ns = time_of(from_), time_of(to)
     if from_ns is not None and to_ns is not None and from_ns > to_ns:
-        raise typer.BadParameter(f"--from {format_time(from_ns)} is later than --to {format_time(to_ns)}")
+        raise typer.BadParameter(f"--from {format_time(from_ns)} is later than {end} {format_time(to_ns)}")
     return from_ns, to_ns
 
 

@@ -41,9 +41,11 @@ class ReplayPath(StrEnum):
 
 
 class Format(StrEnum):
-    """What `export` writes."""
+    """What `export` writes: lines into a file, the others into a folder."""
 
     JSONL = "jsonl"
+    CSV = "csv"
+    HFTBACKTEST = "hftbacktest"
 
 
 @app.command("import", epilog="Example: tapedeck import recording.jsonl.gz --out monday")
@@ -263,24 +265,50 @@ def _grid(tape: Path, out: Path, choice: tuple[str, tuple[str, ...], int | None,
     answer(report, render.grid_lines(report), as_json=as_json)
 
 
-@app.command(epilog="Example: tapedeck export monday --to jsonl --out monday.jsonl")
+@app.command(epilog="Example: tapedeck export monday --to csv --out monday-csv")
 def export(
     tape: TapePath,
     *,
     to: Annotated[Format, typer.Option("--to", help="The format.")] = Format.JSONL,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The file to make; - is standard output.")
+        Path, typer.Option("--out", "-o", metavar="PATH", help="The file, or folder, to make; - is standard output.")
     ] = Path("-"),
+    markets: Markets = None,
+    from_: From = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Where to stop, that instant included.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a tape's frames out as lines.
+    """Write a tape out for other tools.
 
-    What was imported comes out byte for byte as it went in (unpacked, if it was packed).
+    jsonl: its frames as lines; what was imported comes out byte for byte as it went in (unpacked, if it was packed).
+    csv: a file for each kind of message. hftbacktest: an array of events for each market. What these hold, in which
+    units, and what becomes of gaps: docs/EXPORTS.md. They take a part of a tape; of jsonl, `tapedeck cut` makes the
+    part first.
     """
+    if to is Format.JSONL:
+        if markets or from_ or until:
+            raise typer.BadParameter("--to jsonl writes whole tapes; cut the part first: tapedeck cut")
+        _export_lines(tape, out, as_json=as_json)
+        return
+    from replay import open_tape, render
+    from replay.exports.terms import Choice
+    from replay.exports.writing import export_to
+
+    if out == Path("-"):
+        raise typer.BadParameter(f"--to {to} makes a folder, give it a name: --out DIR")
+    from_ns, to_ns = span_of(from_, until, "--until")
+    choice = Choice(from_ns=from_ns, to_ns=to_ns, markets=tuple(dict.fromkeys(markets or ())))
+    with progress_bar("exporting") as progress:
+        report = export_to(to.value, open_tape(tape), out, choice, progress)
+    answer(report, render.exported_lines(report), as_json=as_json)
+
+
+def _export_lines(tape: Path, out: Path, *, as_json: bool) -> None:
     from replay import open_tape, render
     from replay.exporter import STDOUT, export_jsonl
 
-    assert to is Format.JSONL
     if out == STDOUT:
         if as_json:
             raise typer.BadParameter("--json needs --out FILE: standard output holds the lines themselves")

@@ -4,6 +4,7 @@ Knows how to reach an instant and how a grid is written as Parquet. Must not kno
 """
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -23,21 +24,34 @@ from replay.progress import Progress, silent
 GRID_ROWS: Final = 8_192
 """Rows held before they are written: some 20 MB of Python lists with the deepest books on record."""
 
+_DOLLARS: Final = pa.decimal128(9, 4)
+_CONTRACTS: Final = pa.decimal128(18, 2)
 GRID_SCHEMA: Final = pa.schema(
     [
+        pa.field("time", pa.timestamp("ns"), nullable=False),
         pa.field("at_ns", pa.int64(), nullable=False),
         pa.field("market", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("trusted", pa.bool_(), nullable=False),
-        pa.field("yes_bid", pa.int32()),
-        pa.field("yes_bid_size", pa.int64()),
-        pa.field("yes_ask", pa.int32()),
-        pa.field("yes_ask_size", pa.int64()),
-        pa.field("yes_price", pa.list_(pa.int32()), nullable=False),
-        pa.field("yes_size", pa.list_(pa.int64()), nullable=False),
-        pa.field("no_price", pa.list_(pa.int32()), nullable=False),
-        pa.field("no_size", pa.list_(pa.int64()), nullable=False),
+        pa.field("book_ns", pa.int64()),
+        pa.field("yes_bid", _DOLLARS),
+        pa.field("yes_bid_e4", pa.int32()),
+        pa.field("yes_bid_size", _CONTRACTS),
+        pa.field("yes_bid_size_e2", pa.int64()),
+        pa.field("yes_ask", _DOLLARS),
+        pa.field("yes_ask_e4", pa.int32()),
+        pa.field("yes_ask_size", _CONTRACTS),
+        pa.field("yes_ask_size_e2", pa.int64()),
+        pa.field("yes_price_e4", pa.list_(pa.int32()), nullable=False),
+        pa.field("yes_size_e2", pa.list_(pa.int64()), nullable=False),
+        pa.field("no_price_e4", pa.list_(pa.int32()), nullable=False),
+        pa.field("no_size_e2", pa.list_(pa.int64()), nullable=False),
     ]
 )
+"""Names and units are those of SQL's views (docs/SQL.md). book_ns: when the book last changed, null = never."""
+
+_SCALES: Final = {_DOLLARS: 4, _CONTRACTS: 2}
+_TOLD: Final = tuple(field.name for field in GRID_SCHEMA if field.type not in _SCALES and field.name != "time")
+"""What a row is kept as before it is written; the other columns are made of these."""
 
 
 class MarketNotFound(LookupError):  # noqa: N818  # reads as what happened
@@ -119,7 +133,8 @@ class GridReport(msgspec.Struct, frozen=True):
 def book_every(tape: Tape, grid: Grid, out: Path, progress: Progress = silent) -> GridReport:
     """Write the books of a grid to a new Parquet file (columns: GRID_SCHEMA), whole or not at all; progress in records.
 
-    A row holds every record received by its instant. Raises MarketNotFound, TapeError when `out` exists, DiskError,
+    A row holds every record received by its instant. A book that cannot be trusted is written as it was left, with
+    trusted false and the time of its last change. Raises MarketNotFound, TapeError when `out` exists, DiskError,
     TapeDamaged.
     """
     if out.exists():
@@ -158,12 +173,20 @@ _Row = tuple[Any, ...]
 def _flush(writer: Any, rows: list[_Row]) -> int:
     count = len(rows)
     if count:
-        arrays = [
-            pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), GRID_SCHEMA, strict=True)
-        ]
+        told = dict(zip(_TOLD, zip(*rows, strict=True), strict=True))
+        arrays = [_array(field, told) for field in GRID_SCHEMA]
         writer.write_table(pa.Table.from_arrays(arrays, schema=GRID_SCHEMA))
         rows.clear()
     return count
+
+
+def _array(field: Any, told: dict[str, tuple[Any, ...]]) -> Any:
+    """A column: as it is told, or as a decimal of the whole numbers that are."""
+    scale = _SCALES.get(field.type)
+    if scale is None:
+        return pa.array(told["at_ns" if field.name == "time" else field.name], field.type)
+    values = told[f"{field.name}_e{scale}"]
+    return pa.array([None if value is None else Decimal(value).scaleb(-scale) for value in values], field.type)
 
 
 class _Walk:
@@ -194,7 +217,7 @@ class _Walk:
             at_ns += every_ns
 
     def columns(self, market: str) -> _Row:
-        """The columns of a market's book, in the order of GRID_SCHEMA."""
+        """The columns of a market's book, in the order of _TOLD."""
         row = self._columns.get(market)
         if row is None:
             row = self._columns[market] = _columns(self.player.store.view(market))
@@ -224,6 +247,7 @@ def _columns(view: MarketView) -> _Row:
     bid, ask = view.yes_bid or (None, None), view.yes_ask or (None, None)
     return (
         view.trusted,
+        view.book_ns or None,
         *bid,
         *ask,
         [price for price, _ in view.yes],

@@ -195,12 +195,17 @@ class Ledger:
 
     def _scale(self, state: MarketState, seq: int) -> None:
         """How the subscription whose snapshot was just taken in writes prices for no."""
-        plain = state.memory.plain
-        subscription = plain[state.at + M_BOOK_SUB]
-        yes_price = bool(subscription and plain[subscription + S_YES_PRICE])
+        yes_price = writes_yes_scale(state)
         if yes_price != self._scales.get(state.owner, False):
             self._set_scale(seq, *state.owner, yes_price=yes_price)
 
     def _set_scale(self, seq: int, connection: int, sid: int, *, yes_price: bool) -> None:
         self._scales[connection, sid] = yes_price
         self.rows.scales.append(Scale(seq, connection, sid, yes_price))
+
+
+def writes_yes_scale(state: MarketState) -> bool:
+    """Whether the subscription that makes the market's book writes prices for no on the yes scale (use_yes_price)."""
+    plain = state.memory.plain
+    subscription = plain[state.at + M_BOOK_SUB]
+    return bool(subscription and plain[subscription + S_YES_PRICE])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from replay.cut import CutReport
     from replay.demo import Demo
     from replay.exporter import ExportReport
+    from replay.exports.terms import Exported
     from replay.fixture.shrink import ShrinkReport
     from replay.importer import ImportReport
     from replay.many import Result
@@ -263,6 +264,15 @@ def export_lines(report: "ExportReport") -> Iterator[str]:
     if report.skipped:
         skipped = ", ".join(f"{count:,} {name}" for name, count in report.skipped.items())
         yield f"without a line of their own in this format: {skipped}"
+
+
+def exported_lines(report: "Exported") -> Iterator[str]:
+    """A folder for another tool: what is in it, and what is not as on the tape."""
+    yield f"wrote     {report.out}: {report.format}, {report.files:,} files, markets: {report.markets:,}"
+    yield "rows      " + (", ".join(f"{name} {count:,}" for name, count in report.rows.items() if count) or "none")
+    for title, counts in (("left out", report.left_out), ("changed", report.changed), ("doubted", report.doubted)):
+        for what, count in counts.items():
+            yield f"{title:<9} {count:,}  {what}"
 
 
 def demo_lines(demo: "Demo") -> Iterator[str]:

@@ -194,7 +194,9 @@ def test_a_grid_of_books_is_a_parquet_file(cli: Cli, tape: Path, tmp_path: Path)
     report = cli("book", tape, "KXTEST-A", "--every", "100ms", "--out", out, "--json").json
     table = pq.read_table(out)
     assert table.num_rows == report["rows"] > 100
-    assert {"at_ns", "market", "trusted", "yes_price", "yes_size", "no_price", "no_size"} <= set(table.column_names)
+    assert {"at_ns", "market", "trusted", "yes_bid", "yes_bid_e4", "yes_price_e4", "no_size_e2"} <= set(
+        table.column_names
+    )
     assert cli("book", tape, "--every", "1s", "--market", "KXTEST-B", "--out", tmp_path / "b.parquet").code == 0
 
 
@@ -216,6 +218,46 @@ def test_an_export_gives_the_imported_lines_back(cli: Cli, tmp_path: Path) -> No
     report = cli("export", tmp_path / "t", "--to", "jsonl", "--out", tmp_path / "again.jsonl", "--json").json
     assert report["frames"] == 22
     assert (tmp_path / "again.jsonl").read_bytes() == source.read_bytes()
+
+
+def test_an_export_for_another_tool_is_a_folder_and_says_what_is_not_as_on_the_tape(
+    cli: Cli, tape: Path, tmp_path: Path
+) -> None:
+    report = cli("export", tape, "--to", "hftbacktest", "--out", tmp_path / "hft", "--json").json
+    assert (report["format"], report["markets"], report["files"]) == ("hftbacktest", 2, 3)
+    assert report["rows"]["books cleared"] == 4
+    assert report["left_out"] == {"deltas of a book that is not trusted": 1}
+    shown = cli("export", tape, "--to", "csv", "--out", tmp_path / "csv", "--market", "KXTEST-A").out
+    assert shown.splitlines()[0] == f"wrote     {tmp_path / 'csv'}: csv, 12 files, markets: 1"
+    assert "doubted   1  deltas not trusted" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--to", "csv"), "--to csv makes a folder, give it a name"),
+        (("--to", "xml", "--out", "x"), "'xml' is not one of 'jsonl', 'csv', 'hftbacktest'"),
+        (("--market", "KXTEST-A", "--out", "x"), "--to jsonl writes whole tapes; cut the part first"),
+        (("--to", "csv", "--out", "x", "--from", "200", "--until", "100"), "is later than --until"),
+        (("--to", "csv", "--out", "."), "exists already"),
+        (("--to", "csv", "--out", "no/where/x"), "cannot write the export"),
+    ],
+)
+def test_an_export_that_cannot_be_made_says_why_and_leaves_nothing(
+    cli: Cli, tape: Path, tmp_path: Path, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ran = cli("export", tape, *arguments)
+    assert ran.code == 2
+    assert said in " ".join(ran.err.replace("│", " ").split())
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_an_export_of_a_market_that_is_not_there_is_a_no(cli: Cli, tape: Path, tmp_path: Path) -> None:
+    ran = cli("export", tape, "--to", "hftbacktest", "--out", tmp_path / "hft", "--market", "../KXTEST-X")
+    assert (ran.code, ran.out) == (1, "")
+    assert "no market ../KXTEST-X" in ran.err
 
 
 def test_rebuild_and_recover_leave_a_whole_tape_as_it_is(cli: Cli, tape: Path) -> None:

@@ -1,8 +1,10 @@
 """Books at an instant and on a grid: what is in them, how they are written, what is refused."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sample_tapes import MILLI, SECOND, START_NS, Script, story
@@ -59,7 +61,9 @@ def test_markets_are_found_in_every_segment(tmp_path: Path) -> None:
 def grid_of(script: Script, tmp_path: Path, grid: Grid) -> list[dict[str, Any]]:
     out = tmp_path / "grid.parquet"
     report = book_every(script.tape(tmp_path / "tape", segment_records=7), grid, out)
-    rows: list[dict[str, Any]] = pq.read_table(out).to_pylist()
+    table = pq.read_table(out)
+    assert table.column("time").cast(pa.int64()).equals(table.column("at_ns"))
+    rows: list[dict[str, Any]] = table.drop_columns(["time"]).to_pylist()
     assert report.rows == len(rows)
     assert report.instants >= len({row["at_ns"] for row in rows})
     return rows
@@ -85,10 +89,30 @@ def test_a_row_says_what_the_player_says(tmp_path: Path) -> None:
         player.advance(until_ns=row["at_ns"])
         view = player.store.view(row["market"])
         assert row["trusted"] == view.trusted
-        assert tuple(zip(row["yes_price"], row["yes_size"], strict=True)) == view.yes
-        assert tuple(zip(row["no_price"], row["no_size"], strict=True)) == view.no
-        assert (row["yes_bid"], row["yes_bid_size"]) == (view.yes_bid or (None, None))
-        assert (row["yes_ask"], row["yes_ask_size"]) == (view.yes_ask or (None, None))
+        assert tuple(zip(row["yes_price_e4"], row["yes_size_e2"], strict=True)) == view.yes
+        assert tuple(zip(row["no_price_e4"], row["no_size_e2"], strict=True)) == view.no
+        assert (row["yes_bid_e4"], row["yes_bid_size_e2"]) == (view.yes_bid or (None, None))
+        assert (row["yes_ask_e4"], row["yes_ask_size_e2"]) == (view.yes_ask or (None, None))
+        assert row["book_ns"] == (view.book_ns or None)
+
+
+def test_a_rows_decimals_are_its_whole_numbers(tmp_path: Path) -> None:
+    rows = grid_of(story(), tmp_path, Grid(every_ns=3 * MILLI))
+    assert any(row["yes_ask"] is None for row in rows)
+    for row in rows:
+        for name, scale in (("yes_bid", 4), ("yes_ask", 4), ("yes_bid_size", 2), ("yes_ask_size", 2)):
+            whole, exact = row[f"{name}_e{scale}"], row[name]
+            assert exact == (None if whole is None else Decimal(whole).scaleb(-scale))
+
+
+def test_a_book_that_lost_its_trust_stands_in_the_grid_as_it_was_left_and_says_so(tmp_path: Path) -> None:
+    script = Script(step_ns=0).session().opened().subscribed()
+    script.wait(SECOND).snapshot("KXTEST-A", [("0.4000", "1.00")], [])
+    script.wait(SECOND).closed().wait(3 * SECOND).opened(2, replaces=1).subscribed(connection=2)
+    script.snapshot("KXTEST-A", [("0.4100", "1.00")], [], connection=2).wait(SECOND).stop()
+    rows = grid_of(script, tmp_path, Grid(every_ns=SECOND))
+    found = [(row["trusted"], row["yes_bid_e4"], (row["book_ns"] - START_NS) // SECOND) for row in rows]
+    assert found == [(True, 4000, 1), *[(False, 4000, 1)] * 3, (True, 4100, 5), (True, 4100, 5)]
 
 
 def test_a_grid_may_be_limited_in_time_and_to_markets(tmp_path: Path) -> None:
@@ -106,7 +130,7 @@ def test_a_grid_that_starts_late_knows_the_markets_of_before(tmp_path: Path) -> 
 def test_a_new_session_empties_the_books_on_the_grid(tmp_path: Path) -> None:
     script = two_markets().wait(SECOND).session()
     rows = grid_of(script, tmp_path, Grid(every_ns=SECOND))
-    assert [(row["market"], row["trusted"], row["yes_price"]) for row in rows][-2:] == [
+    assert [(row["market"], row["trusted"], row["yes_price_e4"]) for row in rows][-2:] == [
         ("KXTEST-A", False, []),
         ("KXTEST-B", False, []),
     ]

@@ -12,6 +12,7 @@ from replay import render
 from replay.books import BookAt, GridReport
 from replay.cut import Selection, cut
 from replay.exporter import ExportReport
+from replay.exports.terms import Exported
 from replay.rebuild import RebuildReport
 from replay.run import Comparison, Run, Span, compare, run
 from replay.summary import summarize
@@ -153,3 +154,17 @@ def test_rebuild_cut_and_export_say_what_they_left_out(tmp_path: Path) -> None:
 def test_every_line_of_a_replay_is_short_enough_for_a_terminal(tmp_path: Path) -> None:
     result = run(story().tape(tmp_path / "tape"), "bytes", Span())
     assert max(len(line) for line in render.run_lines(result)) <= 100
+
+
+def test_an_export_says_what_is_not_as_on_the_tape() -> None:
+    report = Exported(
+        out="x", format="csv", files=2, markets=1, rows={"deltas": 1_000, "trades": 0}, left_out={"tickers": 3},
+        changed={"exchange times after receipt: ours instead": 2}, doubted={"deltas refused": 1},
+    )  # fmt: skip
+    assert list(render.exported_lines(report)) == [
+        "wrote     x: csv, 2 files, markets: 1",
+        "rows      deltas 1,000",
+        "left out  3  tickers",
+        "changed   2  exchange times after receipt: ours instead",
+        "doubted   1  deltas refused",
+    ]
