@@ -124,7 +124,12 @@ def test_ticks_and_lots_are_the_coarsest_that_fit(tmp_path: Path) -> None:
 
 def test_block_trades_are_left_out(tmp_path: Path) -> None:
     script = Script().session().opened().subscribed(2, "trade").trade("KXTEST-A", "0.4000", "1.00")
-    block = {"trade_id": "block", "market_ticker": "KXTEST-A", "yes_price_dollars": "0.4000", "count_fp": "7.00"}
+    block: dict[str, Any] = {
+        "trade_id": "block",
+        "market_ticker": "KXTEST-A",
+        "yes_price_dollars": "0.4000",
+        "count_fp": "7.00",
+    }
     block |= {"taker_side": "yes", "ts_ms": script.now_ns // MILLI, "is_block_trade": True}
     script.frame({"type": "trade", "sid": 2, "seq": 2, "msg": block})
     arrays, report = exported(script.tape(tmp_path / "tape"), tmp_path / "out")
