@@ -244,14 +244,15 @@ def test_an_export_for_another_tool_is_a_folder_and_says_what_is_not_as_on_the_t
     ],
 )
 def test_an_export_that_cannot_be_made_says_why_and_leaves_nothing(
-    cli: Cli, tape: Path, tmp_path: Path, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tape: Path, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+    here = tape.with_name("here")
+    here.mkdir()
+    monkeypatch.chdir(here)
     ran = cli("export", tape, *arguments)
     assert ran.code == 2
     assert said in " ".join(ran.err.replace("│", " ").split())
-    assert list((tmp_path / "here").iterdir()) == []
+    assert list(here.iterdir()) == []
 
 
 def test_an_export_of_a_market_that_is_not_there_is_a_no(cli: Cli, tape: Path, tmp_path: Path) -> None:
