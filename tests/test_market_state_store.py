@@ -1,8 +1,10 @@
 """What a user of MarketStateStore relies on: frames as the exchange sends them in, frozen views out."""
 
 import random
+import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -275,6 +277,16 @@ def test_price_points_are_bounded_too() -> None:
     assert prices == [1_001 + number for number in range(1_500 - 1_024, 1_500)]
 
 
+@pytest.fixture
+def _many_turns() -> Iterator[None]:
+    """Threads take turns far more often than by default: more interleavings in less time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_many_turns")
 def test_views_that_other_threads_hold_stay_as_they_were_while_the_owner_writes_on() -> None:
     feed, held, wrong, done = told_everything(), list[Any](), list[Any](), threading.Event()
 
