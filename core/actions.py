@@ -22,7 +22,11 @@ class BookSide(StrEnum):
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag="place", kw_only=True):
-    """Place an order. expires_s: Unix seconds at which the exchange ends it. ioc: take what is there, rest nothing."""
+    """Place an order. expires_s: Unix seconds at which the exchange ends it. ioc: take what is there, rest nothing.
+
+    With ioc: fok: all of it or nothing. reduce_only: at most what brings the position to nothing. cancels_own: where it
+    meets an order of this account, that one is cancelled and it goes on; else it ends there (protocol 13.3).
+    """
 
     market: str
     client_order_id: str
@@ -32,6 +36,9 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag
     expires_s: int = 0
     post_only: bool = True
     ioc: bool = False
+    fok: bool = False
+    reduce_only: bool = False
+    cancels_own: bool = False
 
 
 class Amend(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag="amend", kw_only=True):

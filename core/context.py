@@ -163,20 +163,23 @@ class Context:
 
     def place(
         self, market: str, side: BookSide, price: int, count: int, *, post_only: bool = True, ioc: bool = False,
-        life_s: int = 0,
+        fok: bool = False, reduce_only: bool = False, cancels_own: bool = False, life_s: int = 0,
     ) -> str:  # fmt: skip
         """Place an order; its client_order_id, "" = it was refused (the decision says why).
 
         side: BID buys yes, ASK buys no. price: the yes price. It ends by itself after life_s (0, and at most: the run's
-        order life) unless it is renewed.
+        order life) unless it is renewed. Nothing rests of one that is ioc (takes what is there), fok (takes all or
+        nothing) or reduce_only (takes what brings the position nearer to nothing). cancels_own: where it meets an order
+        of this account, that one goes; else this one ends there.
         """
         host = self._host
         key = host.next_id()
+        ioc = ioc or fok or reduce_only
         post_only = post_only and not ioc
         expires_s = 0 if ioc else self._expires_s(life_s)
         order = Place(
             market=market, client_order_id=key, side=side, price=price, count=count, expires_s=expires_s,
-            post_only=post_only, ioc=ioc,
+            post_only=post_only, ioc=ioc, fok=fok, reduce_only=reduce_only, cancels_own=cancels_own,
         )  # fmt: skip
         return "" if self._do(order) else key
 

@@ -27,6 +27,7 @@ DEPTH: Final = 100
 """Levels of a book that an order may go through: on a grid of cents all there are."""
 
 _CROSSES: Final = ("invalid_order", "post only cross")
+_KILLED: Final = ("fill_or_kill_insufficient_resting_volume",)
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class PaperVenue:
         self._over: list[str] = []
         self._engine: Engine | None = None
         self._fills: list[PaperFill] = []
+        self._held: dict[str, int] = {}  # by its own fills: paper begins with nothing
         self._count = 0
         self._now_ns = 0
 
@@ -105,6 +107,11 @@ class PaperVenue:
         )  # fmt: skip
         if order.post_only and self._offered(order):
             return Outcome(number, Done.REFUSED, 400, *_CROSSES)
+        if action.reduce_only:
+            held = self._held.get(order.market, 0)
+            order.left = min(order.left, max(held if order.side is BookSide.ASK else -held, 0))
+        if action.fok and sum(size for _, size in self._offered(order)) < order.left:
+            return Outcome(number, Done.REFUSED, 409, *_KILLED)
         self._take(order)
         if order.left and not action.ioc:
             self._orders[order.key] = order
@@ -171,5 +178,7 @@ class PaperVenue:
         self._count += 1
         order.left -= count
         order.filled += count
+        bought = count if order.side is BookSide.BID else -count
+        self._held[order.market] = self._held.get(order.market, 0) + bought
         fee = trade_fee(TERMS, price, count, fee_step(self._now_ns), taker=is_taker)
         self._fills.append(PaperFill(order.key, f"paper-{self._count}", price, count, fee, is_taker))

@@ -1,5 +1,6 @@
 """Backtests made by hand: a strategy that does what it is told at given instants, and all that came of it."""
 
+import json
 import random
 import tempfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from sample_tapes import MILLI, START_NS, Script
 
 from core.actions import BookSide, Decision, RiskLimits, RunTerms, StrategySpec
 from core.context import Context
+from core.records import Kind, RestCall, encode_payload
 from core.strategy import Params, Strategy
 from core.window import Window
 from replay.hosted import Hosted
@@ -193,6 +195,13 @@ class Day(Script):
         msg = {"market_ticker": MARKET, "event_type": event, **body}
         self.frame({"type": "market_lifecycle_v2", "sid": 3, "seq": seq, "msg": msg})
         return self
+
+
+def answered(day: Day, path: str, body: dict[str, Any], why: str = "facts") -> Day:
+    """An answer of REST."""
+    call = RestCall("GET", "/trade-api/v2" + path, 200, answer=json.dumps(body), took_ns=MILLI, why=why)
+    day.put(Kind.REST, encode_payload(call), 0)
+    return day
 
 
 class JoinerParams(Params, frozen=True):

@@ -181,5 +181,12 @@ def _new_order(action: Place) -> NewOrder:
     return NewOrder(
         market=action.market, side=action.side.value, price=action.price, count=action.count,
         client_order_id=action.client_order_id, expiration_s=action.expires_s, post_only=action.post_only,
-        time_in_force="immediate_or_cancel" if action.ioc else "good_till_canceled", cancel_on_pause=not action.ioc,
+        time_in_force=_time_in_force(action), cancel_on_pause=not action.ioc, reduce_only=action.reduce_only,
+        self_trade_prevention="maker" if action.cancels_own else "taker_at_cross",
     )  # fmt: skip
+
+
+def _time_in_force(action: Place) -> str:
+    if action.fok:
+        return "fill_or_kill"
+    return "immediate_or_cancel" if action.ioc else "good_till_canceled"

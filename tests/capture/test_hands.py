@@ -1,5 +1,6 @@
 """Hands against a sandbox exchange: what is sent, what is not, and the one OUTCOME of each decision."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +80,21 @@ def test_an_order_is_placed_amended_and_cancelled(sandbox: Floor, handed: Handed
     assert (cancelled.done, cancelled.remaining) == (Done.DONE, 300)
     assert (gone.done, gone.status) == (Done.REFUSED, 404)
     assert sandbox.resting() == []
+
+
+def test_the_terms_of_an_order_reach_the_exchange_in_its_words(handed: Handed) -> None:
+    far: dict[str, Any] = {"post_only": False, "ioc": True}
+    killed, reduced, own = handed.do(
+        handed.place("e1", **far, fok=True), handed.place("e2", **far, reduce_only=True),
+        handed.place("e3", **far, cancels_own=True),
+    )  # fmt: skip
+    bodies = [json.loads(call.body) for call in handed.calls if call.method == "POST"][-3:]
+    assert [body["time_in_force"] for body in bodies] == ["fill_or_kill", *["immediate_or_cancel"] * 2]
+    assert [body.get("reduce_only", False) for body in bodies] == [False, True, False]
+    assert [body["self_trade_prevention_type"] for body in bodies] == ["taker_at_cross", "taker_at_cross", "maker"]
+    assert not [body for body in bodies if body.get("cancel_order_on_pause") or body.get("expiration_time")]
+    assert (killed.done, killed.code) == (Done.REFUSED, "fill_or_kill_insufficient_resting_volume")
+    assert [(one.done, one.filled, one.remaining) for one in (reduced, own)] == [(Done.DONE, 0, 0)] * 2
 
 
 def test_orders_that_are_late_are_not_sent_and_cancels_are(sandbox: Floor, handed: Handed) -> None:

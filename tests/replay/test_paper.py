@@ -104,6 +104,17 @@ def test_a_taker_takes_what_is_shown_up_to_its_limit_and_pays_for_it() -> None:
     assert [f.client_order_id for f in stage.trade("0.9000", "99.00")] == [], "what an ioc left does not rest"
 
 
+def test_all_or_nothing_and_reduce_only_are_kept_to() -> None:
+    stage = Stage()
+    killed = stage.place("a", BID, 4_400, 1_001, post_only=False, ioc=True, fok=True)
+    assert (killed.done, killed.status, killed.code) == (Done.REFUSED, 409, "fill_or_kill_insufficient_resting_volume")
+    flat = stage.place("b", ASK, 4_000, 100, post_only=False, ioc=True, reduce_only=True)
+    assert (flat.done, flat.filled, flat.remaining) == (Done.DONE, 0, 0)
+    assert stage.place("c", BID, 4_400, 300, post_only=False, ioc=True, fok=True).filled == 300
+    assert stage.place("d", BID, 4_400, 100, post_only=False, ioc=True, reduce_only=True).filled == 0
+    assert stage.place("e", ASK, 4_000, 500, post_only=False, ioc=True, reduce_only=True).filled == 300
+
+
 def test_a_book_that_comes_to_cross_fills_for_no_more_than_it_offers() -> None:
     stage = Stage()
     stage.place("a", BID, 4_300, 300)

@@ -1,12 +1,11 @@
 """What the tape's REST answers and private frames are to a backtest: facts, latencies, answers, or somebody else's."""
 
-import json
 from typing import Any
 
 import msgspec
 import pytest
 from sample_tapes import MILLI
-from venues import MARKET, TERMS, Actor, Day, Told, ask, backtest, bid, ms
+from venues import MARKET, TERMS, Actor, Day, Told, answered, ask, backtest, bid, ms
 
 from core.actions import Done, Outcome
 from core.context import Context
@@ -20,13 +19,6 @@ from replay.venue.terms import Latency, VenueTerms
 SOON = 10_000
 SILENT = msgspec.structs.replace(TERMS, fees="", ticks="")
 EVENT = MARKET.rpartition("-")[0]
-
-
-def answered(day: Day, path: str, body: dict[str, Any], why: str = "facts") -> Day:
-    """An answer of REST."""
-    call = RestCall("GET", "/trade-api/v2" + path, 200, answer=json.dumps(body), took_ns=MILLI, why=why)
-    day.put(Kind.REST, encode_payload(call), 0)
-    return day
 
 
 def with_facts(day: Day, fee_type: str = "quadratic_with_maker_fees", multiplier: float = 1) -> Day:
