@@ -86,8 +86,8 @@ format: $(READY) ## put the formatting right, and what lint can repair by itself
 bench: $(READY) ## size, speed and memory beside the peers, measured here and now; ARGS=--write puts it into docs/BENCHMARKS.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
-truth: $(READY) ## queue models against orders that truly rested: 50 seeds, 10 minutes each, in some two minutes
-	$(BIN)/python -c "from replay.truth import measured; print(measured(range(1, 51), 600 * 10**9))"
+truth: $(READY) ## backtests against runs that truly traded: 50 seeds, 5 minutes each, in some ten minutes
+	$(BIN)/python -c "from replay.truth import tables; print(tables(range(1, 51), 300 * 10**9))"
 
 wheel: $(READY) ## dist/tapedeck-*.whl
 	rm -rf dist

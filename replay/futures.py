@@ -36,13 +36,14 @@ class FalseFuture(Tape):
 
     def __init__(self, tape: Tape, after: int, future: Future, seed: int) -> None:
         super().__init__(tape.path, tape.label, tape.manifest)
+        self._tape = tape
         self._after = after
         self._future = future
         self._seed = seed
 
     def records(self, from_seq: int = 0, until_seq: int | None = None) -> Iterator[Record]:
         """As those of a tape."""
-        for record in super().records(from_seq, min(self._after, self._after if until_seq is None else until_seq)):
+        for record in self._tape.records(from_seq, min(self._after, self._after if until_seq is None else until_seq)):
             yield record
         for record in self._invented() if until_seq is None else ():
             if record.seq >= from_seq:
@@ -52,12 +53,12 @@ class FalseFuture(Tape):
         self, columns: Sequence[str] | None = None, from_seq: int = 0, *, payloads: bool = False
     ) -> Iterator[Any]:
         """As those of a tape: the true ones as they are, the one in which the future begins made anew."""
-        for table in super().tables(columns, from_seq, payloads=payloads):
+        for table in self._tape.tables(columns, from_seq, payloads=payloads):
             first_seq = table.column("seq")[0].as_py()
             if first_seq + table.num_rows - 1 <= self._after:
                 yield table
                 continue
-            known = super().records(first_seq, self._after) if first_seq <= self._after else ()
+            known = self._tape.records(first_seq, self._after) if first_seq <= self._after else ()
             batch = RawBatch.of([*known, *self._invented()])
             if batch.rows:
                 made, blobs = encode(batch, ShapeBook())
@@ -70,7 +71,7 @@ class FalseFuture(Tape):
         if self._future is Future.CUT:
             return []
         first, dice = self._after + 1, random.Random(f"{self._seed} {self._after}")
-        true = list(super().records(first, min(first + FUTURE_RECORDS, self.head_seq + 1) - 1))
+        true = list(self._tape.records(first, min(first + FUTURE_RECORDS, self.head_seq + 1) - 1))
         if self._future is Future.SHUFFLED:
             others = dice.sample(true, len(true))
             return [_in_place_of(record, other) for record, other in zip(true, others, strict=True)]

@@ -1,253 +1,362 @@
-"""Queue models against the truth: orders that truly rested among synthetic traders, and what each model says of them.
+"""Backtests against the truth: a run that truly traded is repeated before the simulated venue on its own tape.
 
-A maker trades live in the sandbox's matching engine, in virtual time, from a seed. Every `EVERY_NS` it rests a bid and
-an offer at the best prices of each market, each for `LIFE_NS` or until it is filled, whatever happens: so every model
-is asked about the very same orders. What the public would have been told without the maker (its own contracts taken
-out of the book's changes; trades kept as they were, since their takers came all the same) goes to a `Line` for each
-model. Zero latency: what differs is belief about queues, nothing else.
+The recorded decisions are taken again at their instants; the tape's book is without our orders (`replay.purged`), and
+latencies are drawn from the tape's own requests. What each queue model then fills is held against what was truly
+filled, order by order. Any tape of a live run will do; `measured` makes its own, in virtual time among the sandbox's
+synthetic traders (`replay.rehearsal`), from seeds.
 
-The limits. The traders are those of `replay.exchange.traders`: they cancel whichever of their orders the dice choose,
-without regard to its place in the queue, and see the maker's quotes as everybody's. Real traders may cancel otherwise.
-Knows the sandbox and lines. Must not know tapes or strategies. Counts 1/100 contract, money 1/1,000,000 dollar.
+The limits. Those traders cancel whichever of their orders the dice choose, without regard to its place in the queue,
+and what they do once our orders are gone is what they did with them there. Knows rehearsals, tapes and the venue.
+Counts 1/100 contract, money 1/1,000,000 dollar, times in ns of the tape's clock.
 """
 
-import random
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, Final
 
-from core.actions import BookSide
-from core.messages.types import Side
-from core.money import DOLLAR
-from core.times import SECOND_NS
-from replay.exchange import orders as theirs
-from replay.exchange.engine import MatchingEngine
-from replay.exchange.happenings import BookChanged, BookCleared, Filled, Happening, Traded
-from replay.exchange.ids import CountingIds
-from replay.exchange.listing import Listing
-from replay.exchange.traders import Traders
-from replay.venue.line import Fill, Line
-from replay.venue.queues import MODELS
+from capture.tape.reader import Tape
+from core.actions import (
+    Amend,
+    BookSide,
+    Cancel,
+    Decision,
+    Place,
+    RiskLimits,
+    RunTerms,
+    StrategySpec,
+    decode_decision,
+    decode_outcome,
+    terms_of,
+)
+from core.actions import Outcome as Became
+from core.changes import Change
+from core.context import Context
+from core.messages.types import BookDelta, BookSnapshot, Fill
+from core.orders import OwnOrder
+from core.records import Kind, decode_session
+from core.strategy import Params, Strategy
+from core.times import MILLISECOND_NS, SECOND_NS
+from replay.hosted import Hosted
+from replay.loading import specify
+from replay.player import Player
+from replay.purged import purged
+from replay.rehearsal import Rehearsal, Ways
+from replay.venue import told
+from replay.venue.terms import QUEUES, Latency, VenueTerms
 
-MAKER: Final = "maker"
-START_NS: Final = 1_795_435_200 * SECOND_NS
-EVERY_NS: Final = 60 * SECOND_NS
-LIFE_NS: Final = 55 * SECOND_NS
-COUNT: Final = 1_000
-MARKETS: Final = 3
-GAP_NS: Final = SECOND_NS // 20
-"""Between two actions of the traders, on average."""
+LIMITS: Final = RiskLimits(order=10**6, market=10**8, exposure=10**13, day_loss=10**13, markets=100)
+WAYS: Final = Ways()
+CASH: Final = 10**13
+MAKER: Final = "strategies.market_maker:MarketMaker"
 
-Level = tuple[str, BookSide, int]
+
+class JoinerParams(Params, frozen=True, kw_only=True):
+    """Every every_s seconds a bid and an offer of `count` at the best prices of each market, for life_s seconds."""
+
+    markets: tuple[str, ...]
+    count: int = 1_000
+    every_s: int = 60
+    life_s: int = 55
+
+
+class Joiner(Strategy):
+    """Rests orders whatever happens, so that what is filled does not change what is asked."""
+
+    Params = JoinerParams
+
+    def __init__(self, params: JoinerParams) -> None:
+        super().__init__(params)
+        self.params: JoinerParams = params
+
+    def on_start(self, ctx: Context) -> None:
+        """The first orders come soon."""
+        ctx.wake("quote", SECOND_NS)
+
+    def on_timer(self, ctx: Context, name: str) -> None:
+        """Time to quote, or to end it."""
+        if name == "end":
+            for order in ctx.account.orders():
+                ctx.cancel(order)
+            return
+        ctx.wake("quote", self.params.every_s * SECOND_NS)
+        ctx.wake("end", self.params.life_s * SECOND_NS)
+        for market in self.params.markets:
+            window = ctx.market(market)
+            if window.is_trusted and window.bid is not None and window.ask is not None:
+                ctx.place(market, BookSide.BID, window.bid, self.params.count)
+                ctx.place(market, BookSide.ASK, window.ask, self.params.count)
+
+
+class Repeater(Strategy):
+    """Takes recorded decisions about orders again, at their instants. keys: its orders by the recorded ones' names."""
+
+    def __init__(self, deeds: Sequence["Deed"]) -> None:
+        super().__init__(Params())
+        self.keys: dict[str, str] = {}
+        self._deeds = list(deeds)
+        self._late: dict[str, Deed] = {}  # amendments that have to wait for an answer
+
+    def on_start(self, ctx: Context) -> None:
+        """Wait for the first."""
+        self._wait(ctx)
+
+    def on_timer(self, ctx: Context, _name: str) -> None:
+        """Do what is due."""
+        while self._deeds and self._deeds[0].at_ns <= ctx.now_ns:
+            self._do(ctx, self._deeds.pop(0))
+        self._wait(ctx)
+
+    def on_order(self, ctx: Context, order: OwnOrder) -> None:
+        """An answer: what waited for it can be done."""
+        deed = self._late.pop(order.client_order_id, None)
+        if deed is not None:
+            self._do(ctx, deed)
+
+    def _wait(self, ctx: Context) -> None:
+        if self._deeds:
+            ctx.wake("deed", self._deeds[0].at_ns - ctx.now_ns)
+
+    def _do(self, ctx: Context, deed: "Deed") -> None:
+        action = deed.action
+        if isinstance(action, Place):
+            self.keys[action.client_order_id] = ctx.place(
+                action.market, action.side, action.price, action.count, post_only=action.post_only, ioc=action.ioc
+            )
+            return
+        order = ctx.account.order(self.keys.get(action.client_order_id, ""))
+        if order is None or not order.is_live:
+            return
+        if isinstance(action, Cancel):
+            ctx.cancel(order)
+        elif not ctx.amend(order, action.price, action.count - deed.filled):
+            self._late[order.client_order_id] = deed
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A recorded decision about an order. filled: how much of it the run knew to be filled then."""
+
+    at_ns: int
+    action: Place | Amend | Cancel
+    filled: int = 0
+
+
+@dataclass(slots=True)
+class Filled:
+    """What was filled of an order. first_ns: when it first was; value: price times count, over all."""
+
+    count: int = 0
+    value: int = 0
+    fees: int = 0
+    first_ns: int = 0
+
+    def add(self, at_ns: int, price: int, count: int, fee: int) -> None:
+        """One more fill."""
+        self.first_ns = self.first_ns or at_ns
+        self.count += count
+        self.value += price * count
+        self.fees += fee
 
 
 @dataclass
-class Quote:
-    """One order of the maker, in truth and by each model. filled: so far; first_ns: when it first was, 0 = never."""
+class Run:
+    """A live run as its tape tells it. filled: by order. mids: the last mid price of each market, ours left out."""
 
-    key: str
-    order_id: str
-    market: str
-    side: BookSide
-    price: int
-    end_ns: int
-    filled: dict[str, int] = field(default_factory=dict)
-    first_ns: dict[str, int] = field(default_factory=dict)
-    mid: float = 0.0  # at its end
+    terms: RunTerms = field(default_factory=RunTerms)
+    deeds: list[Deed] = field(default_factory=list)
+    orders: dict[str, Place] = field(default_factory=dict)
+    filled: dict[str, Filled] = field(default_factory=dict)
+    mids: dict[str, float] = field(default_factory=dict)
 
-    def fill(self, who: str, count: int, now_ns: int) -> None:
-        """Some of it was filled, in truth ("") or by a model."""
-        self.filled[who] = self.filled.get(who, 0) + count
-        self.first_ns.setdefault(who, now_ns)
+    def pnl(self, filled: dict[str, Filled]) -> float:
+        """Money won by these fills, what is held counted at the last mid prices."""
+        won = 0.0
+        for key, found in filled.items():
+            order = self.orders[key]
+            sign = 1 if order.side is BookSide.BID else -1
+            won += sign * (self.mids.get(order.market, 0.0) * found.count - found.value) - found.fees
+        return won
 
-    def pnl(self, who: str) -> float:
-        """Money gained by its fills at the mid price at its end, fees left out."""
-        edge = self.mid - self.price if self.side is BookSide.BID else self.price - self.mid
-        return edge * self.filled.get(who, 0)
+
+def lived(tape: Tape) -> Run:
+    """What truly happened on a tape without our orders in its book. Raises as playing does."""
+    run, keys, places = Run(), dict[str, str](), dict[int, Place]()
+    player = Player(tape, "columns", checkpoint_records=0)
+    for record, step in player.play():
+        match record.kind:
+            case Kind.SESSION:
+                run.terms = terms_of(decode_session(record.payload)) or run.terms
+            case Kind.DECISION:
+                _decided(run, decode_decision(record.payload), step.now_ns, places)
+            case Kind.OUTCOME:
+                outcome = decode_outcome(record.payload)
+                if isinstance(outcome, Became) and outcome.order_id and outcome.decision in places:
+                    keys[outcome.order_id] = places[outcome.decision].client_order_id
+        match step.message:
+            case Fill() as fill:
+                key = fill.client_order_id or keys.get(fill.order_id, "")
+                if key in run.orders and type(step.change) is Change:
+                    found = run.filled.setdefault(key, Filled())
+                    found.add(step.now_ns, fill.price, fill.count, fill.fee or 0)
+            case BookDelta() | BookSnapshot() as message:
+                window = player.store.window(message.market, step.now_ns)
+                if window.bid is not None and window.ask is not None:
+                    run.mids[message.market] = (window.bid + window.ask) / 2
+    return run
+
+
+def _decided(run: Run, decision: Decision, now_ns: int, places: dict[int, Place]) -> None:
+    action = decision.action
+    if decision.refused or not isinstance(action, Place | Amend | Cancel):
+        return
+    if isinstance(action, Place):
+        run.orders[action.client_order_id] = places[decision.number] = action
+    filled = run.filled.get(action.client_order_id)
+    run.deeds.append(Deed(now_ns, action, 0 if filled is None else filled.count))
+
+
+def repeated(tape: Tape, run: Run, queue: str, latency: Latency, seed: int = 0) -> dict[str, Filled]:
+    """What the simulated venue fills of the run's orders on a tape without them, by one queue model.
+
+    Raises ConfigError when the tape does not tell fees or ticks.
+    """
+    heard: list[told.Happening] = []
+    repeater = Repeater(run.deeds)
+    hosted = Hosted(
+        tape, "columns", (StrategySpec("repeater", "replay.truth:Repeater"),), load=lambda _spec: repeater,
+        venue=VenueTerms(queue, latency, cash=CASH), seed=seed, listener=heard.append,
+        run_terms=RunTerms(limits=LIMITS, order_life_s=run.terms.order_life_s),
+    )  # fmt: skip
+    for _ in hosted.run():
+        pass
+    assert not hosted.faults, "the repeater does not fail"
+    recorded = {key: name for name, key in repeater.keys.items()}
+    found: dict[str, Filled] = {}
+    for fill in heard:
+        if isinstance(fill, told.Filled):
+            filled = found.setdefault(recorded[fill.client_order_id], Filled())
+            filled.add(fill.at_ns, fill.price, fill.count, fill.fee)
+    return found
 
 
 @dataclass
 class Score:
-    """One model over many orders. Contracts (1/100): truly filled, told, told of those truly filled, order by order.
+    """One model over one run. Contracts: truly filled, told, told of those truly filled, order by order.
 
-    late_ns: sum over orders that both filled of how far apart the first fills were; money: told and true gain.
+    late_ns: how far apart the first fills of an order were, of each that both filled; price: sum over those of how far
+    apart the mean prices were. pnl, true_pnl: money.
     """
 
     true: int = 0
     told: int = 0
     both: int = 0
-    orders: int = 0
-    late_ns: int = 0
+    late_ns: list[int] = field(default_factory=list)
+    price: float = 0.0
     pnl: float = 0.0
     true_pnl: float = 0.0
-
-    def add(self, quote: Quote, model: str) -> None:
-        """Count one order."""
-        true, told = quote.filled.get("", 0), quote.filled.get(model, 0)
-        self.true += true
-        self.told += told
-        self.both += min(true, told)
-        self.pnl += quote.pnl(model)
-        self.true_pnl += quote.pnl("")
-        if true and told:
-            self.orders += 1
-            self.late_ns += abs(quote.first_ns[model] - quote.first_ns[""])
 
     @property
     def predicted(self) -> float:
         """Share of the true fills that were told."""
-        return self.both / self.true if self.true else 0.0
+        return self.both / self.true if self.true else 1.0
 
     @property
     def false(self) -> float:
         """Share of what was told that was not so."""
         return (self.told - self.both) / self.told if self.told else 0.0
 
-
-class LiveMaker:
-    """A maker who trades live from a seed, and the lines that are told what the public is."""
-
-    def __init__(self, seed: int) -> None:
-        ids = CountingIds(seed)
-        self._dice = random.Random(seed)
-        self._engine = MatchingEngine(ids)
-        self._listing = Listing(self._engine, self._dice, _endless(ids))
-        self._traders = Traders(self._engine, self._dice)
-        self._engine.fund(MAKER, 10**15)
-        self._listing.open(MARKETS, START_NS)
-        self._engine.drain()
-        self._book: dict[Level, int] = {}
-        self._lines: dict[tuple[str, str], Line] = {}
-        self._live: dict[str, Quote] = {}
-        self.now_ns = START_NS
-        self.quotes: list[Quote] = []
-
-    def run(self, span_ns: int) -> list[Quote]:
-        """Trade for so long; every order with what became of it."""
-        next_ns, end_ns = self.now_ns + SECOND_NS, self.now_ns + span_ns
-        while self.now_ns < end_ns:
-            self.now_ns += max(int(self._dice.expovariate(1 / GAP_NS)), 1)
-            self._traders.step(self.now_ns)
-            self._told(self._engine.drain())
-            self._end()
-            if self.now_ns >= next_ns and self.now_ns + LIFE_NS < end_ns:
-                next_ns = self.now_ns + EVERY_NS
-                self._quote()
-        return self.quotes
-
-    def _line(self, market: str, model: str) -> Line:
-        return self._lines.setdefault((market, model), Line(model))
-
-    def _told(self, happenings: list[Happening]) -> None:
-        """What others did: the maker's fills are the truth, the rest is told to the lines without the maker."""
-        ours = [h for h in happenings if isinstance(h, Filled) and h.account == MAKER]
-        for fill in ours:
-            self._live[fill.client_order_id].fill("", fill.count, self.now_ns)
-        gone = [(h.market, _side(h.side), h.price, h.count) for h in ours]
-        for happening in happenings:
-            match happening:
-                case BookChanged(market=market, side=ladder, price=own_price, delta=delta):
-                    side, price = _side(ladder), own_price if ladder is Side.YES else DOLLAR - own_price
-                    if (market, side, price, -delta) in gone:
-                        gone.remove((market, side, price, -delta))
-                        continue
-                    self._changed((market, side, price), delta)
-                case Traded(market=market, price=price, count=count, taker=taker):
-                    for model in MODELS:
-                        line = self._line(market, model)
-                        fills = line.trade(self.now_ns, _side(taker), price, count, stamp_ns=self.now_ns)
-                        self._filled(model, fills)
-                case BookCleared(market=market):
-                    self._book = {level: size for level, size in self._book.items() if level[0] != market}
-                case _:
-                    pass
-
-    def _changed(self, level: Level, delta: int) -> None:
-        market, side, price = level
-        before = self._book.get(level, 0)
-        self._book[level] = before + delta
-        for model in MODELS:
-            line = self._line(market, model)
-            fills = line.level(self.now_ns, side, price, before, before + delta, stamp_ns=self.now_ns)
-            self._filled(model, fills)
-
-    def _filled(self, model: str, fills: Iterable[Fill]) -> None:
-        for fill in fills:
-            self._live[fill.key].fill(model, fill.count, self.now_ns)
-
-    def _end(self) -> None:
-        """Orders whose time is over go, in truth and in every line."""
-        for quote in [quote for quote in self._live.values() if quote.end_ns <= self.now_ns]:
-            self._engine.cancel(MAKER, quote.order_id, self.now_ns)
-            self._told_of_us()
-            quote.mid = self._mid(quote.market) or float(quote.price)
-            for model in MODELS:
-                self._line(quote.market, model).drop(quote.key)
-            del self._live[quote.key]
-
-    def _quote(self) -> None:
-        """A bid and an offer at the best prices of every market that has both."""
-        for market in self._engine.reads.markets():
-            view = self._engine.reads.market(market).ticker
-            if not 0 < view.yes_bid < view.yes_ask < DOLLAR:
-                continue
-            for side, price in ((BookSide.BID, view.yes_bid), (BookSide.ASK, view.yes_ask)):
-                key = f"quote-{len(self.quotes)}"
-                new = theirs.NewOrder(
-                    market=market, side=theirs.BookSide(side.value), price=price, count=COUNT, client_order_id=key,
-                    post_only=True,
-                )  # fmt: skip
-                answer = self._engine.place(MAKER, new, self.now_ns)
-                self._told_of_us()
-                if isinstance(answer, theirs.Placed):
-                    quote = Quote(key, answer.order.order_id, market, side, price, self.now_ns + LIFE_NS)
-                    self.quotes.append(quote)
-                    self._live[key] = quote
-                    for model in MODELS:
-                        line = self._line(market, model)
-                        line.flush(self.now_ns)
-                        line.rest(key, side, price, COUNT, self._book.get((market, side, price), 0))
-
-    def _told_of_us(self) -> None:
-        """What only the maker caused: nobody would have been told of it without us. What fell due meanwhile would."""
-        self._told([h for h in self._engine.drain() if not (isinstance(h, BookChanged) and h.owner == MAKER)])
-
-    def _mid(self, market: str) -> float:
-        held = [(side, price) for (name, side, price), size in self._book.items() if name == market and size]
-        bids = [price for side, price in held if side is BookSide.BID]
-        asks = [price for side, price in held if side is BookSide.ASK]
-        return (max(bids) + min(asks)) / 2 if bids and asks else 0.0
+    @property
+    def wrong(self) -> float:
+        """Contracts that were missed or made up, in proportion to those truly filled."""
+        return (self.true + self.told - 2 * self.both) / self.true if self.true else 0.0
 
 
-def scores(quotes: Iterable[Quote]) -> dict[str, Score]:
-    """Every model over these orders."""
-    found = {model: Score() for model in MODELS}
-    for quote in quotes:
-        for model, score in found.items():
-            score.add(quote, model)
+def score(run: Run, found: dict[str, Filled]) -> Score:
+    """What was told of a run's orders against what was so."""
+    made = Score(pnl=run.pnl(found), true_pnl=run.pnl(run.filled))
+    for key in run.orders:
+        true, told_of = run.filled.get(key, Filled()), found.get(key, Filled())
+        made.true += true.count
+        made.told += told_of.count
+        made.both += min(true.count, told_of.count)
+        if true.count and told_of.count:
+            made.late_ns.append(abs(told_of.first_ns - true.first_ns))
+            made.price += abs(told_of.value / told_of.count - true.value / true.count)
+    return made
+
+
+def judged(tape: Tape, latency: Latency, seed: int = 0) -> dict[str, Score]:
+    """Every queue model over the run that a tape holds."""
+    without = purged(tape)
+    run = lived(without)
+    return {queue: score(run, repeated(without, run, queue, latency, seed)) for queue in QUEUES}
+
+
+def rehearsed(seed: int, span_ns: int, path: Path, strategy: str = "replay.truth:Joiner", **params: Any) -> Tape:
+    """The tape of a strategy that traded live among synthetic traders, in virtual time."""
+    run = Rehearsal(seed, ways=WAYS)
+    spec = specify("maker", strategy, {"markets": run.markets, **params})
+    run.begin(RunTerms((spec,), LIMITS))
+    run.run(span_ns)
+    return run.tape(path)
+
+
+def measured(
+    seeds: Iterable[int], span_ns: int, strategy: str = "replay.truth:Joiner", **params: Any
+) -> list[dict[str, Score]]:
+    """Each queue model over one run of each seed, so long each (exchange time)."""
+    latency = Latency(WAYS.feed_ns, WAYS.order_ns, WAYS.answer_ns, is_drawn=True)
+    found = []
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as path:
+            found.append(judged(rehearsed(seed, span_ns, Path(path) / "tape", strategy, **params), latency, seed))
     return found
 
 
-def table(found: dict[str, Score]) -> list[str]:
-    """The scores as lines of Markdown."""
-    lines = ["| model | true fills told | false fills | first fill off by | PnL told, true |", "|---|---|---|---|---|"]
-    for model, score in found.items():
-        late_s = score.late_ns / max(score.orders, 1) / SECOND_NS
-        money = f"{score.pnl / 1e6:.2f}, {score.true_pnl / 1e6:.2f} $"
-        lines.append(f"| {model} | {score.predicted:.1%} | {score.false:.1%} | {late_s:.2f} s | {money} |")
+def best(found: Sequence[dict[str, Score]]) -> str:
+    """The model with the fewest contracts missed or made up over all runs."""
+    return min(QUEUES, key=lambda queue: sum(made[queue].true * made[queue].wrong for made in found))
+
+
+def table(found: Sequence[dict[str, Score]]) -> list[str]:
+    """The scores as lines of Markdown: over all runs, and behind ± the deviation from run to run."""
+    names = ("model", "true fills told", "false fills", "missed or made up", "first fill off by", "price off by")
+    lines = [f"| {' | '.join(names)} | PnL told - true, a run |", "|---|---|---|---|---|---|---|"]
+    for queue in QUEUES:
+        made = [one[queue] for one in found]
+        late = sorted(late_ns for one in made for late_ns in one.late_ns) or [0]
+        gains = [(one.pnl - one.true_pnl) / 1e6 for one in made]
+        price = sum(one.price for one in made) / len(late) / 100
+        times = f"{late[len(late) // 2] / MILLISECOND_NS:.0f} ms, {late[len(late) * 95 // 100] / SECOND_NS:.2f} s"
+        shares = [_spread([100 * value for value in values]) for values in (
+            [one.predicted for one in made], [one.false for one in made], [one.wrong for one in made],
+        )]  # fmt: skip
+        cells = [queue, *(f"{share} %" for share in shares), times, f"{price:.3f} c", f"{_spread(gains)} $"]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def measured(seeds: Iterable[int], span_ns: int) -> str:
-    """The table over these seeds, so long for each (exchange time)."""
-    quotes = [quote for seed in seeds for quote in LiveMaker(seed).run(span_ns)]
-    return "\n".join([f"{len(quotes)} orders", "", *table(scores(quotes))])
+def tables(seeds: Iterable[int], span_ns: int) -> str:
+    """What docs/BACKTESTS.md shows: orders that rest whatever happens, and the Market Maker."""
+    chosen = tuple(seeds)
+    maker = {"half_spread": 10, "edge": 0, "size": 1_000, "max_position": 100_000, "tolerance": 50, "max_loss": CASH}
+    parts = []
+    for name, path, params in (("Joiner", f"{__name__}:Joiner", {}), ("Market Maker", MAKER, maker)):
+        parts.append(f"{name}: {summary(measured(chosen, span_ns, path, **params))}")
+    return "\n\n".join(parts)
 
 
-def _side(ladder: Side) -> BookSide:
-    return BookSide.BID if ladder is Side.YES else BookSide.ASK
+def summary(found: Sequence[dict[str, Score]]) -> str:
+    """What was measured, and the table."""
+    made = [one[QUEUES[0]] for one in found]
+    filled = sum(one.true for one in made)
+    money = _spread([one.true_pnl / 1e6 for one in made])
+    head = f"{len(found)} runs, {filled / 100:,.2f} contracts truly filled, true PnL {money} $ a run"
+    return "\n".join([head, "", *table(found), "", f"fewest missed or made up: {best(found)}"])
 
 
-def _endless(ids: CountingIds) -> Iterator[str]:
-    while True:
-        yield ids()
+def _spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):.2f} ± {stdev(values) if len(values) > 1 else 0.0:.2f}"

@@ -33,6 +33,7 @@ from replay.books import markets_of, require_markets
 from replay.hosted import Hosted
 from replay.loading import specify
 from replay.progress import Progress, silent
+from replay.purged import purge_of, purged
 from replay.venue.terms import QUEUES, VenueTerms
 from replay.when import parse_time
 
@@ -107,8 +108,9 @@ def perform(
 
 
 def spans_of(setup: Setup, tapes: Sequence[Tape]) -> list[Span]:
-    """What is played of the tapes, in order; raises ConfigError where nothing is."""
-    inside = [tape for tape in tapes if _reaches(tape, setup)]
+    """What is played of the tapes, in order, with books that are without the orders of the accounts that recorded them;
+    raises ConfigError where nothing is."""
+    inside = [purged(tape) for tape in tapes if _reaches(tape, setup)]
     whole = [span for tape in inside for span in (on_days(tape, setup.days) if setup.days else [Span(tape)])]
     spans = [part for span in whole if (part := between(span, setup.from_ns, setup.until_ns)) is not None]
     if not spans:
@@ -235,7 +237,9 @@ class _Work:
                 "until_ns": frames_ns[1] or measured.end_ns, "records": journal.last_seq + 1,
             }
         )  # fmt: skip
-        self._assumed.update(dict.fromkeys(hosted.venue.assumptions()))
+        self._assumed.update(dict.fromkeys([*hosted.venue.assumptions(), *purge_of(tape).sentences()]))
+        if purge_of(tape).is_any:
+            self._tapes[-1]["own_orders"] = purge_of(tape).summary()
         self._faults += [{"tape": journal.tape, "where": fault.where, "error": fault.error} for fault in journal.faults]
         self._failed += journal.failed
         self._slow_glances.update(dict.fromkeys(hosted.host.wakes.slow_glances))

@@ -36,7 +36,6 @@ OPENING: Final = (
 _ASSUMED: Final = (
     "others do what the tape says, whatever our orders do",
     "what we took of a level stays taken until as much has left it on the tape",
-    "orders that the recorded run itself had in the book are still in it",
     "the exchange's clock is that of the tape; a market closes when the tape says so",
     "while a book is not to be trusted nothing is taken from it; trades that are seen still fill what rests",
     "what rests at a price that others offer at or beyond when the book is seen again after a gap was filled by them",
