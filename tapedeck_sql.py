@@ -81,7 +81,9 @@ def _answer(relation: "Relation", as_: As | None, out: Path | None, rows: int) -
     from replay.query import batches
     from replay.sql import output
 
-    form = output.Format(as_) if as_ else ((out and output.format_of(out)) or output.Format.TABLE)
+    form = output.Format(as_) if as_ else output.format_of(out) if out else output.Format.TABLE
+    if form is None:  # a table would leave out all rows but the first few
+        raise typer.BadParameter(f"{out}: the name says no form; end it with .csv, .json or .parquet, or give --as")
     schema, found = batches(relation)
     names = list(schema.names)
     pieces: Iterable[str]

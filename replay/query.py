@@ -111,7 +111,8 @@ def words(error: Exception) -> str:
     """What DuckDB says of an error; of a function of ours, what that said."""
     text = str(error)
     if _UDF_FAILED in text:
-        return text.partition(_UDF_FAILED)[2].strip().partition("\n")[0]
+        said = text.partition(_UDF_FAILED)[2].strip().partition("\n")[0]
+        return said.removeprefix("ValueError: ")
     return text.strip()
 
 

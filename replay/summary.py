@@ -133,10 +133,13 @@ def known(tape: Tape, until_seq: int) -> tuple[Tally, Ledger]:
 
     Leaves checkpoints behind as `summarize`. Raises TapeDamaged, TapeError where a segment is not there.
     """
-    fold = Fold(tape, until_seq)
-    fold.advance(until_seq, silent)
-    fold.tally.finish()
-    return fold.tally, fold.ledger
+    tally, ledger, next_seq = _begin(tape, until_seq)
+    if next_seq <= until_seq:
+        fold = Fold(tape, until_seq)
+        fold.advance(until_seq, silent)
+        tally, ledger = fold.tally, fold.ledger
+    tally.finish()
+    return tally, ledger
 
 
 def gap_json(gap: Gap) -> dict[str, Any]:

@@ -91,3 +91,7 @@ def _plain(table: Any) -> Any:
         pa.field(field.name, pa.string()) if pa.types.is_dictionary(field.type) else field for field in table.schema
     ]
     return table.cast(pa.schema(fields))
+
+
+NO_ROWS: Final = _plain(schema.SCHEMA.empty_table())
+"""A table as `hot` is, of nothing."""

@@ -145,11 +145,14 @@ def message(payload: bytes) -> str | None:
     return None if isinstance(found, Malformed) else msgspec.json.encode(found).decode()
 
 
-def refused(known: Known, seqs: Any) -> list[str | None]:
-    """Why the store changed nothing at each of these records, None where it did not refuse."""
+def refused(known: Known, seqs: Any) -> list[str | None] | None:
+    """Why the store changed nothing at each of these records, None where it did not; None when it refused none."""
     if not len(known.refused_seqs):
-        return [None] * len(seqs)
-    hits = np.isin(seqs, known.refused_seqs)
+        return None
+    near = np.minimum(np.searchsorted(known.refused_seqs, seqs), len(known.refused_seqs) - 1)
+    hits = known.refused_seqs[near] == seqs
+    if not hits.any():
+        return None
     return [known.refused[seq] if hit else None for seq, hit in zip(seqs.tolist(), hits.tolist(), strict=True)]
 
 
@@ -194,12 +197,17 @@ def _each(function: Callable[..., Any], kind: str) -> Callable[..., Any]:
 
 
 def _by_tape(function: Callable[[str, Any], Any], kind: str) -> Callable[..., Any]:
-    """A function of a tape and an array of seqs as one of two arrays."""
+    """A function of a tape and an array of seqs as one of two arrays. None instead of values: there are none."""
 
     def _over(tapes: Any, seqs: Any) -> Any:
+        numbers, groups = _numbers(seqs), _groups(tapes)
+        if len(groups) == 1 and len(groups[0][1]) == len(seqs):
+            values = function(groups[0][0], numbers)
+            return pa.nulls(len(seqs), _ARROW[kind]) if values is None else pa.array(values, _ARROW[kind])
         out: list[Any] = [None] * len(seqs)
-        for tape, places in _groups(tapes):
-            for place, value in zip(places.tolist(), function(tape, _numbers(seqs)[places]), strict=True):
+        for tape, places in groups:
+            values = function(tape, numbers[places])
+            for place, value in zip(places.tolist(), values, strict=True) if values is not None else ():
                 out[place] = value
         return pa.array(out, _ARROW[kind])
 
@@ -244,12 +252,27 @@ def _covered(source: Source) -> Callable[..., Any]:
 
 
 def _listing(function: Callable[..., Iterable[Any]], fields: Fields) -> Callable[..., Any]:
-    """A function that gives rows, as one of arrays that gives a list of them for each."""
-    kind = pa.list_(pa.struct([(name, _ARROW[type_]) for name, type_ in fields.items()]))
+    """A function that gives rows, as one of arrays that gives a list of them for each.
+
+    A row has its values by name, or all of them in the order of `fields`.
+    """
+
+    def _values(row: Any) -> tuple[Any, ...]:
+        return row if isinstance(row, tuple) else tuple(row.get(name) for name in fields)
 
     def _over(*columns: Any) -> Any:
-        asked = zip(*(column.to_pylist() for column in columns), strict=True)
-        return pa.array([None if None in values else list(function(*values)) for values in asked], kind)
+        rows: list[tuple[Any, ...]] = []
+        ends = [0]
+        is_null = []
+        for values in zip(*(column.to_pylist() for column in columns), strict=True):
+            is_null.append(None in values)
+            rows += [] if is_null[-1] else map(_values, function(*values))
+            ends.append(len(rows))
+        columns_out = list(zip(*rows, strict=True)) or [()] * len(fields)
+        arrays = [pa.array(values, _ARROW[kind]) for values, kind in zip(columns_out, fields.values(), strict=True)]
+        return pa.ListArray.from_arrays(
+            pa.array(ends, pa.int32()), pa.StructArray.from_arrays(arrays, list(fields)), mask=pa.array(is_null)
+        )
 
     return _over
 

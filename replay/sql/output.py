@@ -23,6 +23,11 @@ from replay.when import format_time
 CELL: Final = 60
 """Letters of a value that a table shows."""
 
+PLACES: Final = 6
+"""Digits that a table shows of a float, behind its point or, of a small one, in all; the other forms have them all."""
+
+SMALL: Final = 1e-3
+
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
@@ -143,6 +148,8 @@ def _csv_lines(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        value = round(value, PLACES) if abs(value) > SMALL else float(f"{value:.{PLACES}g}")
     text = _printable(_text(value) if value is not None else "")
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 

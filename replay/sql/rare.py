@@ -306,7 +306,9 @@ TAPES: Final = View(
     "_tapes",
 )
 
-BEHIND: Final = (("decision_records", _DECISIONS), ("outcome_records", _OUTCOMES))
+_STOPS: Final = f"(select tape, seq, at_ns from _rows where kind = {int(Kind.CLEAN_STOP)})"
+
+BEHIND: Final = (("decision_records", _DECISIONS), ("outcome_records", _OUTCOMES), ("_stops", _STOPS))
 """Views behind the views, not meant to be asked."""
 
 RARE: Final = (

@@ -14,7 +14,7 @@ import pyarrow as pa
 from capture.tape.errors import TapeError
 from core.records import Kind
 from replay import query
-from replay.sql.cut import Cut, take_all
+from replay.sql.cut import NO_ROWS, Cut, take_all
 from replay.sql.functions import add_all
 from replay.sql.macros import MACROS, Macro
 from replay.sql.rare import BEHIND, RARE
@@ -57,11 +57,10 @@ def fill(connection: query.Connection, cuts: Sequence[Cut]) -> Source:
     source = Source(list(cuts))
     for cut in cuts:
         connection.register(hot_name(cut), cut.hot)
-    rows = " union all by name ".join(
-        f"select {query.literal(cut.name)} as tape, * from ({rows_of(cut)})" for cut in cuts
-    )
-    connection.execute(f"create or replace view _rows as {rows}")
-    connection.register("_tapes", pa.Table.from_pylist([_about(cut, source) for cut in cuts], schema=_TAPES))
+    # Views are made over no files at all: over real ones DuckDB would open them for each view.
+    connection.register("_none", NO_ROWS)
+    connection.execute("create or replace view _rows as select '' as tape, * from _none")
+    connection.register("_tapes", pa.Table.from_pylist([_about(cut) for cut in cuts], schema=_TAPES))
     add_all(connection, source)
     own_prices = _CONVERTED if any(_has_yes_scale(cut, source) for cut in cuts) else _AS_WRITTEN
     for name, text in BEHIND:
@@ -71,6 +70,11 @@ def fill(connection: query.Connection, cuts: Sequence[Cut]) -> Source:
     for macro in MACROS:
         create_macro(connection, macro)
     connection.register("help", pa.Table.from_pylist(_help()))
+    rows = " union all by name ".join(
+        f"select {query.literal(cut.name)} as tape, * from ({rows_of(cut)})" for cut in cuts
+    )
+    connection.execute(f"create or replace view _rows as {rows}")
+    connection.unregister("_none")
     return source
 
 
@@ -95,8 +99,10 @@ def _help() -> list[dict[str, str]]:
     return columns + [{"name": f"{m.name}({m.parameters})", "column": "", "says": m.says} for m in MACROS]
 
 
-def _about(cut: Cut, source: Source) -> dict[str, object]:
-    span = source.ask(cut.name, "select min(at_ns) as first, max(at_ns) as last from {rows}")
+def _about(cut: Cut) -> dict[str, object]:
+    sealed, stamps = cut.tape.segments[: len(cut.files)], cut.hot.column("at_ns")
+    first = [entry.first_ns for entry in sealed[:1]] or stamps[:1].to_pylist() or [None]
+    last = stamps[-1:].to_pylist() or [entry.last_ns for entry in sealed[-1:]] or [None]
     return {
         "name": cut.name,
         "path": str(cut.path),
@@ -105,8 +111,8 @@ def _about(cut: Cut, source: Source) -> dict[str, object]:
         "records": cut.last_seq + 1,
         "segments": len(cut.files),
         "unsealed": cut.hot.num_rows,
-        "first_at_ns": span.column("first")[0].as_py(),
-        "last_at_ns": span.column("last")[0].as_py(),
+        "first_at_ns": first[0],
+        "last_at_ns": last[0],
     }
 
 

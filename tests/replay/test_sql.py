@@ -28,6 +28,12 @@ def rows(connection: Any, query: str, *values: Any) -> list[tuple[Any, ...]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def story_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tape of two markets. Nobody may change it."""
+    return story(3).tape(tmp_path_factory.mktemp("story") / "tape").path
+
+
 def test_every_record_is_there_with_the_bytes_it_came_with(tmp_path: Path) -> None:
     tape = story().tape(tmp_path / "tape", segment_records=17)
     with connect(tape.path) as connection:
@@ -117,6 +123,18 @@ def test_a_tape_that_is_written_is_asked_as_it_is_now(tmp_path: Path) -> None:
             assert rows(connection, "select ended, unsealed from tapes") == [("recording", 51)]
     finally:
         writer.close()
+
+
+@pytest.mark.parametrize("name", ["m", "t", "b", "markets"])
+@pytest.mark.parametrize("macro", ["bbo", "book_at", "spread", "ohlc", "depth"])
+def test_a_macro_takes_a_column_whatever_its_table_is_called(story_tape: Path, macro: str, name: str) -> None:
+    with connect(story_tape) as connection:
+        joined = f"select {name}.market, count(*) from markets {name}, {macro}({name}.market) found group by all"
+        found = dict(rows(connection, joined))
+        markets = [market for (market,) in rows(connection, "select market from markets")]
+        counts = {market: rows(connection, f"select count(*) from {macro}(?)", market)[0][0] for market in markets}
+    assert found == {market: count for market, count in counts.items() if count}
+    assert found
 
 
 @pytest.mark.parametrize("moment", ["between two files", "before the hot log"])

@@ -180,3 +180,23 @@ def test_depth_is_what_rests_at_each_instant(tmp_path: Path) -> None:
                 assert (player.position - 1, found[0][0], found[1][0]) == (seq, bid, ask)
                 assert (sum(size for _, size in view.yes), sum(size for _, size in view.no)) == (bids, asks)
                 assert (len(view.no), view.trusted, at_ns % SECOND) == (levels, trusted, 0)
+
+
+def test_where_nobody_recorded_there_is_no_depth_and_no_spread(tmp_path: Path) -> None:
+    script = Script().session().opened().subscribed(1)
+    script.snapshot("KXTEST-A", [("0.4000", "10.00")], [("0.5000", "7.00")]).wait(3 * SECOND).stop()
+    script.wait(86_400 * SECOND).session().opened().subscribed(1)
+    script.snapshot("KXTEST-A", [("0.4100", "10.00")], []).wait(2 * SECOND).stop()
+    with connect(script.tape(tmp_path / "tape").path) as connection:
+        depth = connection.execute("select at_ns, bid_e4 from depth('KXTEST-A', '1s')").fetchall()
+        spread = connection.execute("select at_ns, quoted from spread('KXTEST-A', '1s')").fetchall()
+    later = START_NS + 3 * SECOND + 86_400 * SECOND
+    assert depth == [
+        *[(START_NS + number * SECOND, 4000) for number in (1, 2, 3)],
+        *[(later + number * SECOND, 4100) for number in (1, 2)],
+    ]
+    assert [at_ns for at_ns, _ in spread] == [
+        *[START_NS + number * SECOND for number in (0, 1, 2, 3)],
+        *[later + number * SECOND for number in (0, 1, 2)],
+    ]
+    assert [quoted for _, quoted in spread] == [1.0] * 4 + [0.0] * 3

@@ -65,9 +65,21 @@ def test_what_cannot_be_answered_is_said_in_words(cli: Cli, tape: str, tmp_path:
     assert_refused(cli("sql", "select 1"), "name a tape")
     assert cli("sql", tape, QUERY, "--json", "--as", "csv").code == 2
     assert cli("sql", tape, QUERY, "--as", "parquet").code == 2
+    out = tmp_path / "all.tsv"
+    assert "the name says no form" in " ".join(cli("sql", tape, QUERY, "--out", str(out)).err.split())
+    assert not out.exists()
+    assert cli("sql", tape, QUERY, "--out", str(out), "--as", "csv").code == 0
+    said = cli("sql", tape, "from book_at('KXTEST-A', '18:50 ET')").err
+    assert said.startswith("tapedeck: '18:50 ET' is not a time")
 
 
 def test_an_empty_answer_is_one(cli: Cli, tape: str) -> None:
     assert json.loads(cli("sql", tape, "from trades where false", "--json").out) == []
     assert cli("sql", tape, "from orders").out.splitlines()[-1] == "(0 rows)"
     assert cli("sql", tape, "create table mine as from trades").code == 0
+
+
+def test_a_table_shows_six_places_and_the_other_forms_all(cli: Cli, tape: str) -> None:
+    query = "select 1::double / 3 as third, 2::double / 3e9 as small, 2026.5::double as plain"
+    assert cli("sql", tape, query).out.splitlines()[2].split() == ["0.333333", "6.66667e-10", "2026.5"]
+    assert json.loads(cli("sql", tape, query, "--json").out)[0] == {"third": 1 / 3, "small": 2 / 3e9, "plain": 2026.5}

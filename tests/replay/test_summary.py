@@ -222,6 +222,18 @@ def test_a_tally_whose_engine_state_is_gone_is_of_use_nevertheless(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("_often")
+def test_what_is_known_of_a_tape_that_was_marked_to_its_end_is_had_without_its_records(tmp_path: Path) -> None:
+    tape = story().tape(tmp_path / "tape")
+    last_seq = tape.head_seq
+    tally, ledger = summary.known(tape, last_seq)
+    tape.layout.data.rename(tmp_path / "elsewhere")
+    for path in tape.layout.checkpoints.glob("*.ckpt"):
+        path.unlink()
+    found = summary.known(open_tape(tape.path), last_seq)
+    assert (found[0].dump(), found[1].dump()) == (tally.dump(), ledger.dump())
+
+
+@pytest.mark.usefixtures("_often")
 @pytest.mark.parametrize("damage", ["byte", "version", "empty"])
 def test_a_tally_that_cannot_be_used_is_passed_over(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
