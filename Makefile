@@ -23,7 +23,7 @@ ARGS ?=
 CLIENTS_PYTHON ?= $(shell for name in python3.13 python3.12 python3.14 python3 $(HOME)/.pyenv/versions/*/bin/python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help install clients libraries hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench truth wheel clean
+.PHONY: help install clients incidents libraries hard runs demo test test-unit test-integration test-live test-slow test-lowest lint format bench truth wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,9 @@ hard: $(READY) ## 50 kills at random instants under load, and a day's frames in 
 
 runs: $(READY) ## a hundred live runs of Scanner and Market Maker on the sandbox, each replayed and compared (an hour)
 	$(BIN)/python -m pytest -n 0 -m soak --timeout=3600 tests/test_live_runs.py $(ARGS)
+
+incidents: $(READY) ## the incidents in data/fixtures/incidents that are not there, recorded at a sandbox, cut, scrubbed and shrunk
+	PYTHONPATH=.:tests $(BIN)/python tests/incident_making.py data/fixtures/incidents $(ARGS)
 
 clients: ## .venv-clients with the client that our Python cannot run, for tests/test_foreign_client_kalshi_sdk.py
 	@if [ -z "$(CLIENTS_PYTHON)" ]; then echo "no Python 3.12 or newer: the tests with kalshi-sdk are skipped"; \

@@ -29,6 +29,9 @@ Scrub = Annotated[
     bool | None,
     typer.Option("--scrub/--no-scrub", help="Pseudonyms for ids, keys, accounts. [default: in a fixture]"),
 ]
+ScrubSizes = Annotated[
+    bool, typer.Option("--scrub-sizes", help="With --scrub: sizes and money times a number of the key's.")
+]
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", metavar="FILE", help="Keep the pseudonyms' key here, or take it.")
 ]
@@ -51,6 +54,7 @@ def cut(
     connections: Connections = None,
     proves: Proves = None,
     scrub: Scrub = None,
+    scrub_sizes: ScrubSizes = False,
     key_file: KeyFile = None,
     as_json: Json = False,
 ) -> None:
@@ -71,7 +75,9 @@ def cut(
     wants_scrub = proves is not None if scrub is None else scrub
     if key_file is not None and not wants_scrub:
         raise typer.BadParameter("--key-file goes with --scrub")
-    privacy = Privacy(scrub=wants_scrub, key=b"" if key_file is None else key_of(key_file))
+    if scrub_sizes and not wants_scrub:
+        raise typer.BadParameter("--scrub-sizes goes with --scrub")
+    privacy = Privacy(scrub=wants_scrub, key=b"" if key_file is None else key_of(key_file), sizes=scrub_sizes)
     with progress_bar("cutting") as progress:
         if proves is None:
             report = cut_private(opened, out, selection, privacy, progress)
@@ -145,5 +151,7 @@ def _span(
 
 
 def _command() -> str:
-    """What was typed, without the directories."""
-    return shlex.join(["tapedeck", *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
+    """What was typed, without the directories; a check stays as it is, for it is run again."""
+    return shlex.join(
+        ["tapedeck", *(Path(word).name if "/" in word and " " not in word else word for word in sys.argv[1:])]
+    )

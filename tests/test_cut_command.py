@@ -67,6 +67,7 @@ def test_a_plain_cut_keeps_its_bytes_and_a_scrubbed_one_gives_the_same_for_the_s
         (("--connection", 9), ("has no connection 9", "1, 2")),
         (("--key-file", "key"), ("--key-file goes with --scrub",)),
         (("--scrub", "--key-file", "absent/key"), ("absent/key",)),
+        (("--scrub-sizes",), ("--scrub-sizes goes with --scrub",)),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(

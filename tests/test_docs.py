@@ -76,6 +76,18 @@ def test_the_readmes_commands_run_as_they_stand(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
+def test_the_example_of_fixtures_runs_as_it_stands(tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    (place / "data").symlink_to(ROOT / "data")
+    with environment(tmp_path) as env:
+        for _, text in _MARKED.findall((ROOT / "docs" / "FIXTURES.md").read_text(encoding="utf-8")):
+            said = run(["bash", "-euo", "pipefail", "-c", text], place, env)
+    assert "incident/tape: 23 records" in said and "lost: 4 records left of 23" in said
+    assert re.search(r"^gaps +1$", said, re.MULTILINE)
+
+
+@pytest.mark.integration
 def test_every_example_runs_on_a_tape(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     write_recording(tmp_path / "recording.jsonl", Plan(frames=3_000, markets=5))

@@ -114,6 +114,18 @@ def test_each_selection_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert Parts(tape).digest() == parts.digest() != Parts(story(rounds=3).tape(tmp_path / "other")).digest()
 
 
+def test_a_decoder_that_raises_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = story(rounds=2).tape(tmp_path / "tape")
+
+    def broken(payload: bytes) -> None:
+        raise ZeroDivisionError(payload)
+
+    monkeypatch.setattr(taken, "decode", broken)  # what is hunted may be a fault in there
+    parts = Parts(tape)
+    assert {part.market for part in parts.all} == {""}
+    assert len(parts.records(parts.all)) == tape.head_seq + 1
+
+
 def test_a_tape_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tape = story(rounds=2).tape(tmp_path / "tape")
     monkeypatch.setattr(taken, "MAX_RECORDS", 10)

@@ -162,7 +162,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_shrunk_fixture_says_what_the_one_before_it_said(tmp_path: Path) -> None:
     run = fixture_tape("run-1", tmp_path)
-    origin = Origin(origin="recorded", source="cut from monday", proves="", command="")
+    origin = Origin(origin="recorded", source="cut from monday", proves="it is told", command="")
     times = [record.at_ns for record in run.records()]
     cut_fixture(run, tmp_path / "cut", Selection(times[600], times[640]), origin, privacy=Privacy())
     has_fill = here(lambda records: any(record.kind == Kind.REST for record in records) or len(records) > 30)
@@ -170,7 +170,11 @@ def test_a_shrunk_fixture_says_what_the_one_before_it_said(tmp_path: Path) -> No
     about = json.loads((tmp_path / "small" / "about.json").read_bytes())
     assert about["source"] == "shrunk from cut (cut from monday)"
     assert about["scrubbed"] == {"ids": True, "sizes": False} and report.scrubbed
-    assert about["proves"] == "a failure of a check of {tape}"
+    assert about["proves"] == "it is told"
+    plain = shrink(run, tmp_path / "plain", has_fill, limits=Limits(tries=1))
+    told = json.loads((tmp_path / "plain" / "about.json").read_bytes())
+    assert (told["proves"], told["source"]) == ("a failure of a check of {tape}", "shrunk from run-1")
+    assert not plain.scrubbed
 
 
 def run_test(file: Path, place: Path) -> None:
