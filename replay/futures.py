@@ -34,6 +34,8 @@ class Future(StrEnum):
 class FalseFuture(Tape):
     """The tape up to the record `after`; what follows is made from what does, by a seed."""
 
+    has_checkpoints = False
+
     def __init__(self, tape: Tape, after: int, future: Future, seed: int) -> None:
         super().__init__(tape.path, tape.label, tape.manifest)
         self._tape = tape

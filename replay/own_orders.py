@@ -33,6 +33,7 @@ _COLUMNS: Final = ("seq", "at_ns", "kind", "type", "complete", "payload")
 _ORDER: Final = re.compile(r"/portfolio/events/orders(?:/([^/]+))?(/amend)?")
 _PLACED: Final = (200, 201)
 _GONE: Final = 404
+_NEVER_RESTS: Final = ("immediate_or_cancel", "fill_or_kill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class OwnOrders:
             seq, at_ns, since_ns, side, _own(side, price), count - placed.fill_count, count, count <= placed.fill_count,
             since_ns, asked.expiration_time * SECOND_NS,
         )  # fmt: skip
-        if asked.time_in_force != "immediate_or_cancel":
+        if asked.time_in_force not in _NEVER_RESTS:
             self._say(asked.ticker, placed.order_id, asked.client_order_id, said)
 
     def _cancelled(self, seq: int, at_ns: int, call: RestCall, order_id: str) -> None:

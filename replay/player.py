@@ -59,8 +59,8 @@ class Player:
         self.position = 0
         self.finished = False
         self.gaps: set[int] = set()
-        self._start = start
-        self._spacing = checkpoint_records or NEVER
+        self._start = start if tape.has_checkpoints else "beginning"
+        self._spacing = (checkpoint_records if tape.has_checkpoints else 0) or NEVER
         self._feed = self._fed(0)
 
     @property

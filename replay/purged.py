@@ -28,6 +28,8 @@ class Purged(Tape):
     purge: what was done.
     """
 
+    has_checkpoints = False
+
     def __init__(self, tape: Tape, purge: Purge) -> None:
         super().__init__(tape.path, tape.label, tape.manifest)
         self.purge = purge

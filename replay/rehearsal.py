@@ -225,8 +225,9 @@ def _request(action: object) -> tuple[str, str, tuple[tuple[str, str], ...], byt
             body = {
                 "ticker": action.market, "client_order_id": action.client_order_id, "side": action.side.value,
                 "count": format_size(action.count), "price": format_price(action.price),
-                "time_in_force": "immediate_or_cancel" if action.ioc else "good_till_canceled",
-                "self_trade_prevention_type": "taker_at_cross", "post_only": action.post_only,
+                "time_in_force": _time_in_force(action), "post_only": action.post_only,
+                "self_trade_prevention_type": "maker" if action.cancels_own else "taker_at_cross",
+                "reduce_only": action.reduce_only,
                 "cancel_order_on_pause": not action.ioc, "expiration_time": action.expires_s,
             }  # fmt: skip
             return "POST", _ORDERS, (), msgspec.json.encode({name: value for name, value in body.items() if value})
@@ -244,6 +245,12 @@ def _request(action: object) -> tuple[str, str, tuple[tuple[str, str], ...], byt
             return "GET", action.path, action.params, b""
         case _:
             raise AssertionError(f"nothing to be carried out: {action}")
+
+
+def _time_in_force(action: Place) -> str:
+    if action.fok:
+        return "fill_or_kill"
+    return "immediate_or_cancel" if action.ioc else "good_till_canceled"
 
 
 def _outcome(decision: Decision, call: RestCall) -> Outcome:

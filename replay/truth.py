@@ -123,8 +123,9 @@ class Repeater(Strategy):
         action = deed.action
         if isinstance(action, Place):
             self.keys[action.client_order_id] = ctx.place(
-                action.market, action.side, action.price, action.count, post_only=action.post_only, ioc=action.ioc
-            )
+                action.market, action.side, action.price, action.count, post_only=action.post_only, ioc=action.ioc,
+                fok=action.fok, reduce_only=action.reduce_only, cancels_own=action.cancels_own,
+            )  # fmt: skip
             return
         order = ctx.account.order(self.keys.get(action.client_order_id, ""))
         if order is None or not order.is_live:

@@ -59,8 +59,11 @@ def ended_by(kind: int) -> Ended:
 class Tape:
     """A tape, open for reading. Others may record and seal it meanwhile: what is read is what is there when read.
 
-    path: its directory. manifest: as of the last `refresh`.
+    path: its directory. manifest: as of the last `refresh`. has_checkpoints: those that lie beside it tell its states,
+    and such may be left there; not so where records are told otherwise than they lie.
     """
+
+    has_checkpoints = True
 
     def __init__(self, path: Path, label: Label, manifest: Manifest) -> None:
         self.path = path

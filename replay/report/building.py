@@ -12,6 +12,7 @@ import pyarrow as pa
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from replay.progress import Progress, silent
+from replay.purged import purged
 from replay.report import curves, headline, markets, measures, source
 from replay.report.axis import axis_of
 from replay.report.markets import Drawn, Place
@@ -41,7 +42,7 @@ def look(
             if path is None:
                 missing = f"the tape {told['path']} was not at hand when this report was made"
             else:
-                sights = watch(Tape.open(path), wanted, make_judge, progress)
+                sights = watch(purged(Tape.open(path)), wanted, make_judge, progress)
         except (TapeError, OSError) as error:
             missing = f"the tape could not be read when this report was made: {error}"
         for place, span, sight in zip(here, wanted, sights, strict=True):

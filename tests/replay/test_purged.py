@@ -20,6 +20,8 @@ from replay.own_orders import own_orders
 from replay.player import Player
 from replay.purge import Block, Book
 from replay.purged import Purged, purge_of, purged, reworded
+from replay.report.building import look
+from replay.report.sights import watch
 from replay.truth import LIMITS, rehearsed
 
 
@@ -72,6 +74,17 @@ def test_a_false_future_of_it_is_it_up_to_its_place(tape: Tape) -> None:
     assert list(false.records()) == list(without.records(0, 80))
 
 
+def test_checkpoints_of_the_tape_as_it_lies_are_none_of_it(tape: Tape) -> None:
+    lies, without = Player(tape, "bytes", checkpoint_records=20), purged(tape)
+    lies.advance()
+    before = {path: path.read_bytes() for path in tape.path.rglob("*") if path.is_file()}
+    assert Player(tape, "bytes", start="checkpoint").advance(until_seq=100) < 101
+    player = Player(without, "bytes", start="checkpoint", checkpoint_records=10)
+    assert player.advance(until_seq=100) == 101
+    assert player.store.window(MARKET, 0).size_at(4_000, bids=True) == 1_000
+    assert {path: path.read_bytes() for path in tape.path.rglob("*") if path.is_file()} == before
+
+
 def frame(body: dict[str, Any]) -> Record:
     return Record(7, SECOND, 5, 1, int(Kind.FRAME), msgspec.json.encode(body))
 
@@ -112,5 +125,9 @@ def test_a_backtest_on_the_tape_of_a_live_run_says_whose_orders_it_took_out(tmp_
     assert told["digest"] == run[0]
     assert told["own_orders"] == purge_of(purged(lived)).summary()
     assert told["own_orders"]["orders"] > 10
+    drawn = [(one.wanted, one.sight) for one in look(by_columns, [lived.path])]
+    without, as_it_lies = (watch(seen, [wanted for wanted, _ in drawn]) for seen in (purged(lived), lived))
+    assert [sight.books for _, sight in drawn if sight is not None] == [sight.books for sight in without]
+    assert [sight.books for sight in without] != [sight.books for sight in as_it_lies]
     begins = f"the {told['own_orders']['orders']} orders that the recorded account had"
     assert any(words.startswith(begins) for words in by_columns.manifest["assumptions"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bounds import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_tapes import MILLI, Script, make_tape
@@ -20,7 +21,6 @@ from wild import MARKETS, wild
 
 from capture.tape.reader import Tape
 from core.actions import BookSide
-from core.messages.types import BookDelta, BookSnapshot, Side, Trade
 from core.money import DOLLAR
 from replay.hosted import Hosted
 from replay.player import Player
@@ -89,7 +89,7 @@ def test_money_adds_up_and_no_fill_is_better_than_the_tape(seed: int) -> None:
             assert {m: position for m, (position, _) in venue.positions().items() if position} == {
                 m: count for m, count in held.items() if count
             }
-        _within(tape, heard)
+        within(tape, heard)
 
 
 def _moved(happening: told.Happening, held: Counter[str]) -> int:
@@ -106,54 +106,6 @@ def _moved(happening: told.Happening, held: Counter[str]) -> int:
     # a yes contract is worth its price, a no contract the rest: money = - change of yes * price - no contracts' dollars
     dollars = (max(-held[happening.market], 0) - max(-before, 0)) * DOLLAR
     return -signed * happening.price - dollars - happening.fee
-
-
-def _within(tape: Tape, heard: list[told.Happening]) -> None:
-    """Every fill against the record that it is said to come of, and against its own order."""
-    arrived = {h.client_order_id: h for h in heard if isinstance(h, told.Arrived)}
-    prices = {key: [h.price] for key, h in arrived.items()}
-    counts = {key: h.count for key, h in arrived.items()}
-    filled, by_record = Counter[str](), Counter[tuple[int, BookSide]]()
-    player = Player(tape)
-    for happening in heard:
-        if isinstance(happening, told.Amended):
-            prices[happening.client_order_id].append(happening.price)
-            counts[happening.client_order_id] = happening.count
-        if not isinstance(happening, told.Filled):
-            continue
-        key = happening.client_order_id
-        filled[key] += happening.count
-        assert 0 < filled[key] <= counts[key]
-        assert arrived[key].at_ns <= happening.at_ns < happening.told_ns
-        if happening.is_taker:
-            continue  # see the test of what is taken
-        assert happening.price == prices[key][-1]
-        player.advance(until_seq=happening.seq - 1)
-        message = next(message for record, message in player.messages(happening.seq) if record.seq == happening.seq)
-        came = happening.seq, happening.side
-        by_record[came] += happening.count
-        assert by_record[came] <= _most(happening, message)
-
-
-def _most(fill: told.Filled, message: Any) -> int:
-    """How much the record that a maker's fill is said to come of can have filled; that it is such a record."""
-    is_bid = fill.side is BookSide.BID
-    if fill.why in ("trade", "through"):
-        assert isinstance(message, Trade)
-        assert (message.price == fill.price) == (fill.why == "trade")
-        assert message.price <= fill.price if is_bid else message.price >= fill.price
-        assert message.taker is (Side.NO if is_bid else Side.YES)
-        return message.count
-    if fill.why == "gap":
-        assert isinstance(message, BookSnapshot)
-        assert not fill.trusted
-        offers = message.no if is_bid else message.yes
-        return sum(size for at, size in offers if (DOLLAR - at <= fill.price if is_bid else at >= fill.price))
-    assert isinstance(message, BookDelta)
-    assert fill.why == "crossed"
-    offered = DOLLAR - message.price if message.side is Side.NO else message.price
-    assert offered <= fill.price if is_bid else offered >= fill.price
-    return message.delta
 
 
 @given(SEEDS)
