@@ -17,6 +17,7 @@ from replay.backtest.measure import Measured, measure
 from replay.backtest.money import Account, Unbalanced
 from replay.backtest.order_rows import order_rows
 from replay.backtest.tables import ORDERS
+from replay.venue.told import Determined
 
 BID, ASK = BookSide.BID, BookSide.ASK
 CASH = 1_000_000_000
@@ -133,6 +134,22 @@ def test_a_fill_in_doubt_is_untrusted_profit_whatever_the_spans_say(quiet: Tape)
     told.at(3).fill(key, 4_100, 100, seq=8, trusted=False)
     market = measure(quiet, told.journal, Account(CASH)).markets[MARKET]
     assert market.pnl - market.pnl_trusted == 100 * (4_300 - 4_100)
+
+
+def test_a_result_that_is_known_but_not_paid_marks_what_is_held_and_what_was_traded(quiet: Tape) -> None:
+    told = bought_at_three()
+    key = told.at(5.5).place(ASK, 6_000, 300, OTHER)
+    told.at(6).fill(key, 6_000, 300, seq=11)
+    back = told.at(6.5).place(BID, 6_000, 300, OTHER)
+    told.at(7).fill(back, 6_000, 300, seq=12)
+    told.at(70).tell(Determined(told.now_ns, MARKET, DOLLAR), Determined(told.now_ns, OTHER, 0))
+    found = measure(quiet, told.journal, Account(CASH))
+    balanced(found)
+    held, flat = found.markets[MARKET], found.markets[OTHER]
+    assert held.mark is not None
+    assert (held.mark.by, held.position, held.pnl, held.settlement) == ("result", 200, 200 * 5_700 - 100, DOLLAR)
+    assert (flat.mark, flat.position, flat.settlement) == (None, 0, 0)
+    assert found.fills.column("settlement").to_pylist() == [DOLLAR, 0, 0]
 
 
 def test_a_market_that_pays_is_over_and_one_that_does_not_is_marked(quiet: Tape) -> None:
