@@ -181,7 +181,7 @@ class Hosted:
             why, _, reaction = self._stretch(stretch)
             self._calm = 0 if reaction.decisions else self._calm + 1
             if not self._pace and self._calm >= SINGLES:
-                self._pace = self._least
+                self._pace, self._calm = self._least, 0
             record: Record | None = None
             if why == UNDONE:
                 record, step = player.step()
