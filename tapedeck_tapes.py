@@ -46,6 +46,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     HFTBACKTEST = "hftbacktest"
+    NAUTILUS = "nautilus"
 
 
 @app.command("import", epilog="Example: tapedeck import recording.jsonl.gz --out monday")
@@ -283,9 +284,9 @@ def export(
     """Write a tape out for other tools.
 
     jsonl: its frames as lines; what was imported comes out byte for byte as it went in (unpacked, if it was packed).
-    csv: a file for each kind of message. hftbacktest: an array of events for each market. What these hold, in which
-    units, and what becomes of gaps: docs/EXPORTS.md. They take a part of a tape; of jsonl, `tapedeck cut` makes the
-    part first.
+    csv: a file for each kind of message. hftbacktest: an array of events for each market. nautilus: a
+    ParquetDataCatalog, for which nautilus_trader has to be installed. What the last three hold, in which units, and
+    what becomes of gaps: docs/EXPORTS.md. They take a part of a tape; of jsonl, `tapedeck cut` makes the part first.
     """
     if to is Format.JSONL:
         if markets or from_ or until:

@@ -270,6 +270,8 @@ def exported_lines(report: "Exported") -> Iterator[str]:
     """A folder for another tool: what is in it, and what is not as on the tape."""
     yield f"wrote     {report.out}: {report.format}, {report.files:,} files, markets: {report.markets:,}"
     yield "rows      " + (", ".join(f"{name} {count:,}" for name, count in report.rows.items() if count) or "none")
+    if report.clock_ahead_ns:
+        yield f"clocks    the exchange's was ahead by {format_duration(report.clock_ahead_ns)}: taken from its times"
     for title, counts in (("left out", report.left_out), ("changed", report.changed), ("doubted", report.doubted)):
         for what, count in counts.items():
             yield f"{title:<9} {count:,}  {what}"

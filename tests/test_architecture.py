@@ -40,7 +40,7 @@ DEPENDENCIES: Final = {
     "strategies": "msgspec numpy",
     "capture.tape": "msgspec numpy pyarrow",
     "capture": "msgspec numpy pyarrow websocket requests cryptography prometheus_client",
-    "replay": "msgspec numpy pyarrow duckdb aiohttp cryptography",
+    "replay": "msgspec numpy pyarrow duckdb aiohttp cryptography nautilus_trader",
     **dict.fromkeys(COMMANDS, "msgspec rich typer"),
 }
 """Package to the other people's packages that it may import."""
@@ -50,6 +50,7 @@ DOORS: Final = {
     "cryptography": "capture.auth replay.exchange.keyring",  # the client signs, the exchange verifies: no code shared
     "duckdb": "replay.query",
     "importlib": "core.compiled core.copies replay.loading replay.report.html",
+    "nautilus_trader": "replay.exports.nautilus",  # an extra: nobody else may need it
     "numba": "core.compiled",
     "prometheus_client": "capture.metrics",
     "requests": "capture.rest",

@@ -236,7 +236,7 @@ def test_an_export_for_another_tool_is_a_folder_and_says_what_is_not_as_on_the_t
     ("arguments", "said"),
     [
         (("--to", "csv"), "--to csv makes a folder, give it a name"),
-        (("--to", "xml", "--out", "x"), "'xml' is not one of 'jsonl', 'csv', 'hftbacktest'"),
+        (("--to", "xml", "--out", "x"), "'xml' is not one of 'jsonl', 'csv', 'hftbacktest', 'nautilus'"),
         (("--market", "KXTEST-A", "--out", "x"), "--to jsonl writes whole tapes; cut the part first"),
         (("--to", "csv", "--out", "x", "--from", "200", "--until", "100"), "is later than --until"),
         (("--to", "csv", "--out", "."), "exists already"),

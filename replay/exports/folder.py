@@ -5,7 +5,7 @@ Knows that tickers come from outside and may hold anything: a name made of one n
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -48,13 +48,18 @@ def _require_free(path: Path, remedy: str) -> None:
         raise TapeError(f"{path}: exists already; {remedy}")
 
 
+def safe(market: str) -> str:
+    """A ticker as part of a path: letters, digits, `_`, `-`, inner dots, and `%xx` for all else."""
+    text = quote(market, safe="", errors="surrogatepass").replace("~", "%7E")
+    return text.replace(".", "%2E", 1) if text.startswith(".") else text or "%"
+
+
 class Names:
-    """Gives each market a name of its own for a file: letters, digits, `_`, `-`, inner dots and `%xx` for all else.
+    """Gives each market a name of its own, apart also where file systems do not tell cases apart."""
 
-    It keeps apart what differs by case alone, for file systems that do not.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, safe: Callable[[str], str] = safe) -> None:
+        """safe: what makes a name of a ticker; it may make the same of two."""
+        self._safe = safe
         self._given: dict[str, str] = {}
         self._taken: set[str] = set()
 
@@ -62,7 +67,7 @@ class Names:
         """The market's name; the same whenever it is asked for."""
         found = self._given.get(market)
         if found is None:
-            found = whole = _safe(market)
+            found = whole = self._safe(market)
             turn = 0
             while len(found) > NAME_LENGTH + _MARK or found.lower() in self._taken:
                 mark = hashlib.sha256(f"{turn} {whole}".encode()).hexdigest()[: _MARK - 1]
@@ -70,8 +75,3 @@ class Names:
             self._taken.add(found.lower())
             self._given[market] = found
         return found
-
-
-def _safe(market: str) -> str:
-    text = quote(market, safe="", errors="surrogatepass").replace("~", "%7E")
-    return text.replace(".", "%2E", 1) if text.startswith(".") else text or "%"

@@ -8,15 +8,17 @@ import json
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import pyarrow.compute as pc
 
 from capture.tape.reader import Tape
 from core.messages.types import MarketLifecycle, Side, Ticker, Trade
 from core.money import DOLLAR
 from replay.exports.folder import Names, new_folder
-from replay.exports.terms import Choice, Exported
+from replay.exports.spool import Spool, Spools
+from replay.exports.terms import LOTS, TICKS, Choice, Exported, coarsest
 from replay.exports.walk import Changed, Cleared, Happened, Told, Walk, Whole
 from replay.progress import Progress, silent
 
@@ -39,14 +41,12 @@ BUY, SELL = 1 << 29, 1 << 28
 BOTH: Final = 1 << 31 | 1 << 30
 """For its exchange and for its local side."""
 
-ROWS_HELD: Final = 1 << 18
-"""Rows in memory, of all markets: some 60 MB."""
+STRANGE: Final = 1e-3
+"""The share of frames whose times say nothing about the clocks: some are seconds off."""
 
-COPIED: Final = 1 << 20
-"""Bytes that are packed at a time."""
+PACKED: Final = 1 << 14
+"""Rows that are packed at a time: 1 MB."""
 
-_TICKS: Final = (100, 50, 20, 10, 1)
-_LOTS: Final = (100, 1)
 _CONTRACT: Final = 100
 _WORDS: Final[dict[type, str]] = {Trade: "block trades", Ticker: "tickers", MarketLifecycle: "lifecycle messages"}
 
@@ -59,7 +59,7 @@ def export_hftbacktest(tape: Tape, out: Path, choice: Choice, progress: Progress
     """
     walk = Walk(tape, choice)
     with new_folder(out) as folder:
-        arrays = _Arrays(folder)
+        arrays = _Arrays(folder, clock_ahead_ns(tape))
         for move in walk.moves(progress):
             arrays.take(move)
         files = arrays.finish()
@@ -72,20 +72,36 @@ def export_hftbacktest(tape: Tape, out: Path, choice: Choice, progress: Progress
         rows=dict(arrays.rows),
         left_out=dict(sorted((walk.left_out + arrays.left_out).items())),
         changed=dict(arrays.changed),
+        clock_ahead_ns=arrays.ahead_ns,
     )
+
+
+def clock_ahead_ns(tape: Tape) -> int:
+    """By how much the exchange's clock was ahead of ours, at least: the most by which frames were received before they
+    were sent, the strangest few left out; 0 = it need not have been."""
+    least_ns = 0
+    for table in tape.tables(("at_ns", "exchange_us")):
+        stamped = table.filter(pc.is_valid(table.column("exchange_us")))
+        if stamped.num_rows:
+            sent_ns = stamped.column("exchange_us").to_numpy() * 1_000
+            least_ns = min(
+                least_ns, int(np.quantile(stamped.column("at_ns").to_numpy() - sent_ns, STRANGE, method="lower"))
+            )
+    return -least_ns
 
 
 class _Arrays:
     """The arrays of all markets while they are made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ahead_ns: int) -> None:
+        self.ahead_ns = ahead_ns
         self.rows: Counter[str] = Counter(dict.fromkeys(("levels", "snapshots", "snapshot levels", "trades"), 0))
         self.left_out: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
         self._folder = folder
         self._names = Names()
         self._markets: dict[str, _Market] = {}
-        self._held = 0
+        self._spools = Spools()
 
     def take(self, move: Happened) -> None:
         """Take in what happened."""
@@ -108,7 +124,7 @@ class _Arrays:
 
     def finish(self) -> int:
         """Write what is held and make the files; how many arrays there are."""
-        self._flush()
+        self._spools.flush()
         index = []
         for name, market in sorted(self._markets.items()):
             market.pack()
@@ -116,82 +132,63 @@ class _Arrays:
                 {
                     "market": name,
                     "file": market.path.name,
-                    "rows": market.count,
-                    "tick_size": _coarsest(_TICKS, market.prices) / DOLLAR,
-                    "lot_size": _coarsest(_LOTS, market.sizes) / _CONTRACT,
+                    "rows": market.spool.count,
+                    "tick_size": coarsest(TICKS, market.prices) / DOLLAR,
+                    "lot_size": coarsest(LOTS, market.sizes) / _CONTRACT,
                 }
             )
-        text = json.dumps({"markets": index}, indent=1, ensure_ascii=True)
+        about = {"clock_ahead_ns": self.ahead_ns, "markets": index}
+        text = json.dumps(about, indent=1, ensure_ascii=True)
         (self._folder / "index.json").write_text(text + "\n", encoding="ascii")
         return len(index)
 
     def _put(self, move: Happened, events: list[tuple[int, int, int]]) -> None:
         market = self._markets.get(move.market)
         if market is None:
-            market = self._markets[move.market] = _Market(self._folder / f"{self._names.of(move.market)}.npz")
-        exch_ns = market.exchange_time(move, self.changed)
+            path = self._folder / f"{self._names.of(move.market)}.npz"
+            market = self._markets[move.market] = _Market(path, self._spools.new(path.with_suffix(".rows"), EVENT))
+        own_ns = move.exchange_ns - self.ahead_ns if move.exchange_ns else 0
+        exch_ns = market.exchange_time(own_ns, move.now_ns, self.changed)
         for kind, price, size in events:
-            market.held.append((BOTH | kind, exch_ns, move.now_ns, price / DOLLAR, size / _CONTRACT, 0, move.seq, 0.0))
+            row = (BOTH | kind, exch_ns, move.now_ns, price / DOLLAR, size / _CONTRACT, 0, move.seq, 0.0)
+            self._spools.put(market.spool, row)
             market.prices.add(price)
             market.sizes.add(size % _CONTRACT)
-        self._held += len(events)
-        if self._held >= ROWS_HELD:
-            self._flush()
-
-    def _flush(self) -> None:
-        for market in self._markets.values():
-            market.flush()
-        self._held = 0
 
 
 class _Market:
     """One market's array. prices, sizes: those met, in whole units, sizes as what is over whole contracts."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spool: Spool) -> None:
         self.path = path
-        self.held: list[tuple[Any, ...]] = []
-        self.count = 0
+        self.spool = spool
         self.prices: set[int] = set()
         self.sizes: set[int] = set()
-        self._spool = path.with_suffix(".rows")
         self._exch_ns = 0
 
-    def exchange_time(self, move: Happened, changed: Counter[str]) -> int:
+    def exchange_time(self, told_ns: int, now_ns: int, changed: Counter[str]) -> int:
         """The exchange's time as the library can take it: never before an earlier row's, never after we received it.
 
-        Where the frame tells none it is the time we received it.
+        told_ns: by our clock, 0 = no frame tells; then it is the time we received it.
         """
-        own_ns = move.exchange_ns or move.now_ns
-        self._exch_ns = max(self._exch_ns, min(own_ns, move.now_ns))
-        if not move.exchange_ns:
+        own_ns = told_ns or now_ns
+        self._exch_ns = max(self._exch_ns, min(own_ns, now_ns))
+        if not told_ns:
             changed["exchange times that no frame tells: ours instead"] += 1
-        elif own_ns > move.now_ns:
+        elif own_ns > now_ns:
             changed["exchange times after receipt: ours instead"] += 1
         elif self._exch_ns != own_ns:
             changed["exchange times before an earlier row's: that one's instead"] += 1
         return self._exch_ns
 
-    def flush(self) -> None:
-        """Write what is held aside."""
-        if self.held:
-            with self._spool.open("ab") as file:
-                file.write(np.array(self.held, EVENT).tobytes())
-            self.count += len(self.held)
-            self.held.clear()
-
     def pack(self) -> None:
         """Make the file of what was written aside."""
-        header = {"descr": np.lib.format.dtype_to_descr(EVENT), "fortran_order": False, "shape": (self.count,)}
+        head = {"descr": np.lib.format.dtype_to_descr(EVENT), "fortran_order": False, "shape": (self.spool.count,)}
         with (
             zipfile.ZipFile(self.path, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
             archive.open("data.npy", "w", force_zip64=True) as file,
-            self._spool.open("rb") as rows,
         ):
-            np.lib.format.write_array_header_1_0(file, header)
-            while piece := rows.read(COPIED):
-                file.write(piece)
-        self._spool.unlink()
-
-
-def _coarsest(steps: tuple[int, ...], values: set[int]) -> int:
-    return next(step for step in steps if not any(value % step for value in values))
+            np.lib.format.write_array_header_1_0(file, head)
+            for piece in self.spool.pieces(PACKED):
+                file.write(piece.tobytes())
+        self.spool.remove()

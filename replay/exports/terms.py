@@ -3,7 +3,15 @@
 Knows the words that all formats share. Must not know any of them.
 """
 
+from typing import Final
+
 import msgspec
+
+TICKS: Final = (100, 50, 20, 10, 1)
+"""Steps of prices (1/10,000 dollar) that the exchange's structures have (protocol 15), coarsest first."""
+
+LOTS: Final = (100, 1)
+"""Steps of sizes (1/100 contract): whole contracts, or parts of them."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,3 +41,9 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, int] = {}
     changed: dict[str, int] = {}
     doubted: dict[str, int] = {}
+    clock_ahead_ns: int = 0
+
+
+def coarsest(steps: tuple[int, ...], values: set[int]) -> int:
+    """The first of these steps, of which the last is 1, that all values are multiples of."""
+    return next(step for step in steps if not any(value % step for value in values))

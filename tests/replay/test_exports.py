@@ -221,6 +221,6 @@ def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 def test_a_format_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'xml' is none of csv, hftbacktest"):
+    with pytest.raises(ValueError, match="'xml' is none of csv, hftbacktest, nautilus"):
         export_to("xml", story().tape(tmp_path / "tape"), tmp_path / "out", Choice())
     assert FORMATS

@@ -160,10 +160,12 @@ def test_an_export_says_what_is_not_as_on_the_tape() -> None:
     report = Exported(
         out="x", format="csv", files=2, markets=1, rows={"deltas": 1_000, "trades": 0}, left_out={"tickers": 3},
         changed={"exchange times after receipt: ours instead": 2}, doubted={"deltas refused": 1},
+        clock_ahead_ns=285_000_000,
     )  # fmt: skip
     assert list(render.exported_lines(report)) == [
         "wrote     x: csv, 2 files, markets: 1",
         "rows      deltas 1,000",
+        "clocks    the exchange's was ahead by 285 ms: taken from its times",
         "left out  3  tickers",
         "changed   2  exchange times after receipt: ours instead",
         "doubted   1  deltas refused",
