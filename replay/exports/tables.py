@@ -6,7 +6,7 @@ does not grow with it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -123,12 +123,8 @@ class _Tables:
     def write(self, out: str, progress: Progress) -> Exported:
         """Write all of them."""
         span = max(self._last + 1 - self._first, 0)
-        total, done = span * len(BY_SEQ), 0
-        for file in BY_SEQ:
-            pieces = self._pieces(file)
-            self._file(file, [f"{self._of_markets} and seq between {first} and {last}" for first, last in pieces])
-            done += span
-            progress(done, total)
+        for number, file in enumerate(BY_SEQ):
+            self._file(file, self._pieces(file, _after(progress, span * number, span * len(BY_SEQ))))
         bounds = f"opened_seq <= {self._last} and coalesce(closed_seq, {self._last}) >= {self._first}"
         for file, where in zip(OF_TAPE, (f"{self._touching} and {bounds}", "true", self._of_markets), strict=True):
             self._file(file, [where])
@@ -136,13 +132,16 @@ class _Tables:
         rows, doubted = dict(self._rows), {what: count for what, count in sorted(self._doubted.items()) if count}
         return Exported(out=out, format="csv", files=files, markets=len(self._markets), rows=rows, doubted=doubted)
 
-    def _pieces(self, file: File) -> list[tuple[int, int]]:
-        """Ranges of seq; one, if perhaps an empty one, is always asked for."""
-        if file.whole or self._last < self._first:
-            return [(self._first, self._last)]
-        return [(first, min(first + WINDOW - 1, self._last)) for first in range(self._first, self._last + 1, WINDOW)]
+    def _pieces(self, file: File, reached: Callable[[int], None]) -> Iterator[str]:
+        """Conditions for ranges of seq; one, if perhaps of an empty range, is always given. reached: told the records
+        up to the end of each, once it is done with."""
+        step = self._last + 1 - self._first if file.whole else WINDOW
+        for first in range(self._first, max(self._last, self._first) + 1, max(step, 1)):
+            last = min(first + step - 1, self._last)
+            yield f"{self._of_markets} and seq between {first} and {last}"
+            reached(max(last + 1 - self._first, 0))
 
-    def _file(self, file: File, wheres: list[str]) -> None:
+    def _file(self, file: File, wheres: Iterable[str]) -> None:
         """Write a file of what holds for each condition, in turn."""
         writer = None
         self._rows[file.name] = 0
@@ -175,6 +174,11 @@ class _Tables:
             self._doubted[f"{name} refused"] += batch.num_rows - batch.column("refused").null_count
         if "trusted" in columns:
             self._doubted[f"{name} not trusted"] += pc.sum(pc.invert(batch.column("trusted"))).as_py() or 0
+
+
+def _after(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    """Progress of a part, of which so much was done before."""
+    return lambda done: progress(before + done, total)
 
 
 def _plain(name: str, kind: str) -> str:

@@ -161,6 +161,8 @@ def test_windows_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     told: list[tuple[int, int]] = []
     second = export_csv(tape, tmp_path / "pieces", Choice(), lambda done, total: told.append((done, total)))
     assert told[-1][0] == told[-1][1] == (tape.head_seq + 1) * len(BY_SEQ)
+    assert told == sorted(told)
+    assert len(told) > 3 * (tape.head_seq + 1) // 37
     assert (second.rows, second.doubted) == (first.rows, first.doubted)
     for path in (tmp_path / "whole").iterdir():
         assert path.read_bytes() == (tmp_path / "pieces" / path.name).read_bytes()
@@ -181,6 +183,11 @@ def test_a_span_and_markets_may_be_chosen(tmp_path: Path) -> None:
     assert report.markets == 1
     assert [row["market"] for row in rows_of(folder, "markets")] == ["KXTEST-A"]
     assert rows_of(folder, "gaps") == []
+    told: list[tuple[int, int]] = []
+    late = Choice(from_ns=START_NS + 10**12)
+    after = export_csv(tape, tmp_path / "after", late, lambda done, total: told.append((done, total)))
+    assert sum(after.rows[file.name] for file in BY_SEQ) == 0
+    assert set(told) == {(0, 0)}
     with pytest.raises(MarketNotFound):
         export_csv(tape, tmp_path / "none", Choice(markets=("x'); drop table deltas; --",)))
     assert not (tmp_path / "none").exists()
