@@ -3,6 +3,7 @@
 Knows what of `core` to replace, in this process and until the context ends. Must not know tapes, nor what shows.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -25,6 +26,7 @@ Patch = tuple[Any, str, Callable[[Any], Any]]
 """Where, what, and what makes the replacement of what is there."""
 
 _CENT: Final = 100
+_LOCK: Final = threading.Lock()
 
 
 class Slow(Engine):
@@ -273,13 +275,14 @@ BREAKAGES: Final[Mapping[str, tuple[Patch, ...]]] = {
 
 @contextmanager
 def broken(name: str) -> Iterator[None]:
-    """The fold broken in this way."""
-    _LAST.clear()
-    before = [(place, what, getattr(place, what)) for place, what, _ in BREAKAGES[name]]
-    try:
-        for place, what, make in BREAKAGES[name]:
-            setattr(place, what, make(getattr(place, what)))
-        yield
-    finally:
-        for place, what, original in before:
-            setattr(place, what, original)
+    """The fold broken in this way; one thread at a time has it so, or as it is."""
+    with _LOCK:
+        _LAST.clear()
+        before = [(place, what, getattr(place, what)) for place, what, _ in BREAKAGES[name]]
+        try:
+            for place, what, make in BREAKAGES[name]:
+                setattr(place, what, make(getattr(place, what)))
+            yield
+        finally:
+            for place, what, original in before:
+                setattr(place, what, original)

@@ -16,7 +16,7 @@ TRADE_ID: Final = "5a11d0c5-0000-4000-8000-00000000abcd"
 class Case:
     """name: of the fixture. faults: what the sandbox is told. breakage: of `breakages`. proves: for about.json.
 
-    for_s: how long it takes until all is well again.
+    for_s: how long it takes until all is well again. before: how much of what was before it belongs to it.
     """
 
     name: str
@@ -24,12 +24,13 @@ class Case:
     breakage: str
     proves: str
     for_s: int = 5
+    before: str = "150ms"
 
 
-def _loss(name: str, fault: str, breakage: str, *more: str, for_s: int = 8) -> Case:
+def _loss(name: str, fault: str, breakage: str, *more: str, for_s: int = 8, before: str = "150ms") -> Case:
     """A connection is lost, and then more goes wrong."""
     told = f"{fault.replace('@' + LOSS, '')}{' and ' + more[0] if more else ''}"
-    return Case(name, (fault, *more), breakage, f"a connection is lost: {told}", for_s)
+    return Case(name, (fault, *more), breakage, f"a connection is lost: {told}", for_s, before)
 
 
 CASES: Final = (
@@ -67,11 +68,11 @@ CASES: Final = (
     _loss("hangup", f"hangup@{LOSS}", "lost-when-noticed"),
     _loss("close-0", f"close@{LOSS},code=0", "lost-connection-trusted"),
     _loss("close-1000", f"close@{LOSS},code=1000", "lost-when-noticed"),
-    _loss("close-1001", f"close@{LOSS},code=1001", "numbers-carried-over"),
+    _loss("close-1001", f"close@{LOSS},code=1001", "numbers-carried-over", before="6s"),
     _loss("close-1011", f"close@{LOSS},code=1011", "lost-connection-trusted"),
-    _loss("close-4000", f"close@{LOSS},code=4000", "numbers-carried-over"),
-    _loss("refused-401", f"reset@{LOSS}", "numbers-carried-over", "http@upgrade=2,status=401", for_s=12),
+    _loss("close-4000", f"close@{LOSS},code=4000", "numbers-carried-over", before="6s"),
+    _loss("refused-401", f"reset@{LOSS}", "numbers-carried-over", "http@upgrade=2,status=401", for_s=12, before="9s"),
     _loss("refused-502", f"reset@{LOSS}", "lost-when-noticed", "http@upgrade=2,status=502", for_s=12),
     _loss("unheard", f"close@{LOSS},code=1012", "lost-connection-trusted", "hang@upgrade=2,for=1s", for_s=12),
-    _loss("wrong-clock", f"reset@{LOSS}", "numbers-carried-over", "clock@after=2s,by=-60s,for=6s", for_s=14),
+    _loss("wrong-clock", f"reset@{LOSS}", "lost-when-noticed", "clock@upgrade=2,by=-60s,for=3s", for_s=14),
 )  # fmt: skip

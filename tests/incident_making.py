@@ -20,13 +20,12 @@ from urllib.request import urlopen
 
 import msgspec
 from hunting import private_values, remains
-from incident_cases import CASES, Case
+from incident_cases import CASES, TRADE_ID, Case
 from incident_check import first_difference
 
 from capture.tape.reader import Tape
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-AROUND: Final = ("--before", "150ms", "--after", "150ms")
 SEED: Final = 5
 
 
@@ -48,11 +47,25 @@ def make(case: Case, place: Path, out: Path) -> Made:
     """Record, cut, scrub and shrink it. place: for all that is made on the way. Raises NotMade."""
     tape = record(case, place)
     broken = difference(tape, case.breakage)
-    _require(not difference(tape, "none"), "the code as it is differs from the plain fold on the whole tape")
+    odd = difference(tape, "none")
+    _require(not odd, f"the code as it is differs from the plain fold on the whole tape: {odd}")
     _require(bool(broken), f"{case.breakage} does not show")
     seq, what = broken.split(": ")[:2]
     cut = place / "cut"
-    _tapedeck("cut", tape, "--around", seq.removeprefix("record "), *AROUND, "--proves", case.proves, "--out", cut)
+    _tapedeck(
+        "cut",
+        tape,
+        "--around",
+        seq.removeprefix("record "),
+        "--before",
+        case.before,
+        "--after",
+        "150ms",
+        "--proves",
+        case.proves,
+        "--out",
+        cut,
+    )
     check = f"python tests/incident_check.py {case.breakage} {{tape}}"
     options = ("--check", check, "--match", rf"^record [0-9]+: {what}:", "--proves", case.proves, "--json")
     shrunk = _tapedeck("shrink", cut / "tape", *options, "--out", place / case.name)
@@ -135,7 +148,7 @@ def _tell(fixture: Path, case: Case) -> None:
     """Which faults it comes from, in its about.json."""
     file = fixture / "about.json"
     about = json.loads(file.read_bytes())
-    faults = " ".join(f"--fault {fault}" for fault in case.faults)
+    faults = " ".join(f"--fault {fault}" for fault in case.faults).replace(TRADE_ID, "(an id)")
     about["source"] = (
         f"tapedeck sandbox --markets 3 --rate 150 --seed {SEED} {faults}, traded by tapedeck run "
         f"tests/incident_strategy.py:Trader --for {case.for_s}s, {about['source']}"

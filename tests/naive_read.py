@@ -17,6 +17,8 @@ CHANNELS: Final = {
 }
 """Types of data, and the channel that each is of."""
 
+BOOKS: Final = ("orderbook_snapshot", "orderbook_delta")
+
 
 def units(value: object, per_unit: int, least: int | None = 0) -> int:
     """A decimal text in whole units; ValueError, TypeError when it is none, or has a finer part."""
@@ -37,6 +39,8 @@ def read(payload: bytes) -> dict[str, Any] | None:
         msg = frame.get("msg")
         if frame["type"] in CHANNELS and not (isinstance(msg, dict) and isinstance(msg.get("market_ticker"), str)):
             return None
+        if frame["type"] in BOOKS and not (frame.get("sid") and frame.get("seq")):
+            return None  # whether it follows the one before cannot be told
         if isinstance(msg, dict):
             reader = READ.get(frame["type"])
             if reader is not None:

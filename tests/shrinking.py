@@ -13,7 +13,7 @@ from capture.tape.reader import Tape
 from core.records import Record
 from replay.fixture.check import Check, Outcome
 
-Fault = Callable[[list[Record]], object]
+Fault = Callable[[list[Record]], int | None]
 """Whether something is wrong with these records."""
 
 LONG: Final = "rows=$(sed -n 's/.*\"rows\":\\([0-9]*\\).*/\\1/p' {{tape}}/MANIFEST); echo $rows; [ $rows -lt {least} ]"
@@ -21,9 +21,9 @@ LONG: Final = "rows=$(sed -n 's/.*\"rows\":\\([0-9]*\\).*/\\1/p' {{tape}}/MANIFE
 
 
 class Here(Check, frozen=True):
-    """A check that ends with 1 where `fault` finds one; asked: a list of how many records each tape had that it saw."""
+    """A check that ends with what `fault` says, True = 1, nothing = 0; asked: how many records each tape had."""
 
-    fault: Fault = bool
+    fault: Fault = len
     asked: list[int] = msgspec.field(default_factory=list)
     dies_after: int = 0
 
@@ -34,7 +34,7 @@ class Here(Check, frozen=True):
         self.asked.append(len(records))
         if self.dies_after and len(self.asked) > self.dies_after:
             raise KeyboardInterrupt
-        return Outcome(1 if self.fault(records) else 0)
+        return Outcome(int(self.fault(records) or 0))
 
 
 def here(fault: Fault, *, name: str = "a check", dies_after: int = 0) -> Here:

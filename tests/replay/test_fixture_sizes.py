@@ -10,8 +10,10 @@ from sample_tapes import Script, story
 
 from capture.tape.reader import Tape
 from core.actions import terms_of
+from core.base import from_json
 from core.engine import Engine
-from core.records import Kind, decode_session
+from core.market import SavedMarket
+from core.records import Kind, Session, decode_session
 from replay.cut import Selection
 from replay.fixture.making import Privacy, cut_private
 from replay.fixture.sizes import LEAST, MOST, Scaler, factor_of
@@ -99,9 +101,18 @@ def test_books_fills_and_positions_of_a_run_still_add_up(tmp_path: Path) -> None
         cut_private(run, tmp_path / name, Selection(times[900], times[1_300]), Privacy(key=KEY, sizes=sizes))
     assert_scaled(Tape.open(tmp_path / "part"), Tape.open(tmp_path / "part-scaled"), factor, 20)
     sessions = [next(Tape.open(tmp_path / name).records()).payload for name in ("part", "part-scaled")]
-    before, after = (terms_of(decode_session(payload)) for payload in sessions)
-    assert before is not None and after is not None
-    assert after.limits.order == before.limits.order * factor
+    before, after = (decode_session(payload) for payload in sessions)
+    held = [[(entry.view.position, *entry.positions.values()) for entry in markets(told)] for told in (before, after)]
+    assert held[1] == [tuple(value and value * factor for value in values) for values in held[0]]
+    assert any(value for values in held[0] for value in values)
+    terms = [terms_of(told) for told in (before, after)]
+    assert terms[0] is not None and terms[1] is not None
+    assert terms[1].limits.order == terms[0].limits.order * factor
+
+
+def markets(session: Session) -> tuple[SavedMarket, ...]:
+    """Those of the state that a cut begins with."""
+    return from_json(session.base).store.markets
 
 
 def test_the_old_notation_and_yes_prices_add_up_too(tmp_path: Path) -> None:
