@@ -66,6 +66,9 @@ def swept_lines(found: Swept) -> Iterator[str]:
     """The best points of a sweep, what the chosen one did on what was held out, and what that is worth."""
     ran = f"{found.ran:,} backtests run now, {found.found:,} found done"
     yield f"sweep        {found.points:,} points by {found.by}; {ran}"
+    for part, words in zip(PARTS, ("chosen by", "held out"), strict=True):
+        if len(found.parts) > 1:
+            yield f"{words:<12} {_some(found.parts[part])}"
     chosen = [row for row in found.rows if row["part"] == PARTS[0] and not row["problem"]]
     judged = {row["point"]: row for row in found.rows if row["part"] == PARTS[1]}
     for row in ranked(chosen, found.by)[:LISTED]:
@@ -78,12 +81,16 @@ def swept_lines(found: Swept) -> Iterator[str]:
     else:
         yield f"best         {_point(found.best)}: {_figures(found.best)}"
     if found.held_out is not None:
-        yield f"held out     {_point(found.held_out)}: {_figures(found.held_out)}"
+        yield f"on the rest  {_point(found.held_out)}: {_figures(found.held_out)}"
     elif found.best is not None:
         yield "held out     nothing, so nothing is known of how it does on other days; give --hold-out"
     yield f"honestly     {found.words}"
     for problem in found.problems[:LISTED]:
         yield f"note         {problem}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def _point(row: Mapping[str, Any]) -> str:

@@ -55,13 +55,15 @@ class Task(msgspec.Struct, frozen=True):
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `tapedeck sweep`. best: the row of the point that did best on the part it was chosen by; held_out:
-    the same point's row on the rest, None = nothing was held out. ran: backtests run now; found: done before."""
+    the same point's row on the rest, None = nothing was held out. parts: which tapes or days each part is. ran:
+    backtests run now; found: done before."""
 
     by: str
     points: int
     best: dict[str, Any] | None
     held_out: dict[str, Any] | None
     rows: list[dict[str, Any]]
+    parts: dict[str, list[str]]
     ran: int
     found: int
     problems: list[str]
@@ -81,11 +83,15 @@ def swept(tasks: Sequence[Task], place: Path, by: str, jobs: int, progress: Prog
     points = len({task.point for task in tasks})
     problems = [f"point {row['point']} ({row['part']}): {row['problem']}" for row in rows if row["problem"]]
     found = Swept(
-        by=by, points=points, best=best, held_out=held_out, rows=rows, ran=ran, found=len(tasks) - ran,
-        problems=problems, words=honest_words(points),
+        by=by, points=points, best=best, held_out=held_out, rows=rows, parts=_parts(tasks), ran=ran,
+        found=len(tasks) - ran, problems=problems, words=honest_words(points),
     )  # fmt: skip
     (place / ANSWER).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     return found
+
+
+def _parts(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    return {task.part: list(task.setup.days or task.setup.tapes) for task in tasks}
 
 
 def _rows(tasks: Sequence[Task], place: Path, jobs: int, progress: Progress) -> tuple[list[dict[str, Any]], int]:

@@ -142,19 +142,26 @@ def test_the_best_is_chosen_by_one_part_and_judged_by_the_other() -> None:
 def test_nothing_that_ran_is_told_without_a_division() -> None:
     rows = [row(0, "chosen_by", None, "no tape")]
     found = Swept(
-        by="pnl", points=1, best=None, held_out=None, rows=rows, ran=1, found=0, problems=["no tape"], words="w"
-    )
+        by="pnl", points=1, best=None, held_out=None, rows=rows, parts={"chosen_by": ["a"]}, ran=1, found=0,
+        problems=["no tape"], words="w",
+    )  # fmt: skip
     assert "best         none: every point failed" in list(swept_lines(found))
 
 
 def test_every_point_is_shown_with_what_it_did_on_what_was_held_out() -> None:
     rows = [row(0, "chosen_by", 5), row(0, "held_out", 1_000_000), row(1, "chosen_by", 9), row(1, "held_out", -7)]
     best, held_out = judge(rows, "pnl")
-    found = Swept(by="pnl", points=2, best=best, held_out=held_out, rows=rows, ran=4, found=0, problems=[], words="w")
+    found = Swept(
+        by="pnl", points=2, best=best, held_out=held_out, rows=rows, ran=4, found=0, problems=[], words="w",
+        parts={"chosen_by": [f"day {n}" for n in range(9)], "held_out": ["monday"]},
+    )  # fmt: skip
     shown = list(swept_lines(found))
-    assert shown[1].startswith("  a=1 ")
-    assert shown[2].startswith("  a=0 ")
-    assert shown[2].endswith("held out $1.0000")
+    assert shown[1].startswith("chosen by    day 0, ")
+    assert shown[1].endswith(" and 1 more")
+    assert shown[2] == "held out     monday"
+    assert shown[3].startswith("  a=1 ")
+    assert shown[4].startswith("  a=0 ")
+    assert shown[4].endswith("held out $1.0000")
 
 
 def test_a_sweep_is_shown_kept_as_one_table_and_gone_on_with(tapes: list[str], tmp_path: Path) -> None:
@@ -220,6 +227,7 @@ def test_days_are_held_out_of_tapes_that_hold_several(tmp_path: Path) -> None:
     more = ("--grid", "size=50", "--hold-out", "2026-09-22", "--jobs", "1", "--json")
     found = json.loads(run(*words([tape], tmp_path / "s", *more)).output)
     chosen, held_out = found["rows"]
+    assert found["parts"] == {"chosen_by": ["2026-09-21"], "held_out": ["2026-09-22"]}
     assert (chosen["part"], held_out["part"], found["held_out"]) == ("chosen_by", "held_out", held_out)
     for part, (start, end) in ((chosen, (None, midnight - 1)), (held_out, (midnight, None))):
         alone = backtest(

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from imported import tape_of
 from seers import KINDS, compare, needs_numba, play, ran, spec
 from tapes import needs_tapes
+from trials import made_tape
 from venues import Joiner
 from ways_played import counted
 from wild import wild
 
+from capture.tape.reader import Tape
 from core.actions import RiskLimits, RunTerms, StrategySpec
 from core.cells import NEVER
 from core.copies import machine
@@ -94,3 +96,13 @@ def test_a_real_recording_is_backtested_the_same(every: int) -> None:
     assert kinds >= {"Arrived", "Rested", "Filled", "Amended", "Ended", "Answered"}
     assert {h.why for h in told[0] if isinstance(h, Filled)} >= {"took", "trade"}
     assert min(counts["ahead"], counts["singly"]) > 2, counts
+
+
+def test_the_machine_does_not_run_ahead_again_and_again_of_one_who_looks_at_much(tmp_path: Path) -> None:
+    """Whoever looks at the depth of a book at every record has everything brought back each time."""
+    tape = Tape.open(made_tape(tmp_path, frames=3_000, markets=1))
+    looker = spec("looker", KINDS["Everyone"], seed=1, every=1, deeds=("depth",))
+    venue = VenueTerms(fees="quadratic:1", ticks="linear_cent")
+    with counted() as counts:
+        ran(tape, (looker,), least=64, singles=32, cells=1, venue=venue, run_terms=RUN_TERMS)
+    assert counts["ahead"] < counts["singly"] // 8, counts
