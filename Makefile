@@ -89,8 +89,8 @@ format: $(READY) ## put the formatting right, and what lint can repair by itself
 bench: $(READY) ## size, speed and memory beside the peers, measured here and now; ARGS=--write puts it into docs/BENCHMARKS.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
-truth: $(READY) ## backtests against runs that truly traded: 50 seeds, 5 minutes each, in some ten minutes
-	$(BIN)/python -c "from replay.truth import tables; print(tables(range(1, 51), 300 * 10**9))"
+truth: $(READY) ## backtests against runs that truly traded: 50 seeds, 5 minutes each, in some twenty minutes
+	$(BIN)/python -c "from replay.truth import tables; [print(t, flush=True) for t in tables(range(1, 51), 300 * 10**9)]"
 
 wheel: $(READY) ## dist/tapedeck-*.whl
 	rm -rf dist

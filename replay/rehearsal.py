@@ -43,6 +43,7 @@ from replay.exchange.hub import Hub
 from replay.exchange.options import ServerOptions
 from replay.exchange.port import RestAnswer, RestRequest
 from replay.exchange.sandbox import SandboxOptions, SandboxVenue
+from replay.exchange.traders import Cancels
 from replay.loading import load
 from replay.venue.agenda import Agenda
 from replay.venue.library import ROOT
@@ -75,10 +76,11 @@ class Rehearsal:
     """One run. markets: those that are recorded; the strategies' terms may depend on them. records: the tape so far."""
 
     def __init__(
-        self, seed: int, *, markets: int = 3, rate: float = 100.0, ways: Ways | None = None, load: Load = load
-    ) -> None:
+        self, seed: int, *, markets: int = 3, rate: float = 100.0, cancels: Cancels = Cancels.ANY,
+        ways: Ways | None = None, load: Load = load,
+    ) -> None:  # fmt: skip
         options = SandboxOptions(
-            markets=markets, rate=rate, seed=seed, start_ns=START_NS, accounts=(ACCOUNT,), fund=10**13
+            markets=markets, rate=rate, seed=seed, start_ns=START_NS, accounts=(ACCOUNT,), fund=10**13, cancels=cancels
         )
         self.venue = SandboxVenue(options)
         self.now_ns = START_NS

@@ -11,7 +11,7 @@ Counts 1/100 contract, money 1/1,000,000 dollar, times in ns of the tape's clock
 """
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -39,6 +39,7 @@ from core.orders import OwnOrder
 from core.records import Kind, decode_session
 from core.strategy import Params, Strategy
 from core.times import MILLISECOND_NS, SECOND_NS
+from replay.exchange.traders import Cancels
 from replay.hosted import Hosted
 from replay.loading import specify
 from replay.player import Player
@@ -50,7 +51,6 @@ from replay.venue.terms import QUEUES, Latency, VenueTerms
 LIMITS: Final = RiskLimits(order=10**6, market=10**8, exposure=10**13, day_loss=10**13, markets=100)
 WAYS: Final = Ways()
 CASH: Final = 10**13
-MAKER: Final = "strategies.market_maker:MarketMaker"
 
 
 class JoinerParams(Params, frozen=True, kw_only=True):
@@ -132,17 +132,16 @@ class Repeater(Strategy):
             return
         if isinstance(action, Cancel):
             ctx.cancel(order)
-        elif not ctx.amend(order, action.price, action.count - deed.filled):
+        elif (left := action.count - order.filled) > 0 and not ctx.amend(order, action.price, left):
             self._late[order.client_order_id] = deed
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A recorded decision about an order. filled: how much of it the run knew to be filled then."""
+    """A recorded decision about an order."""
 
     at_ns: int
     action: Place | Amend | Cancel
-    filled: int = 0
 
 
 @dataclass(slots=True)
@@ -215,8 +214,7 @@ def _decided(run: Run, decision: Decision, now_ns: int, places: dict[int, Place]
         return
     if isinstance(action, Place):
         run.orders[action.client_order_id] = places[decision.number] = action
-    filled = run.filled.get(action.client_order_id)
-    run.deeds.append(Deed(now_ns, action, 0 if filled is None else filled.count))
+    run.deeds.append(Deed(now_ns, action))
 
 
 def repeated(tape: Tape, run: Run, queue: str, latency: Latency, seed: int = 0) -> dict[str, Filled]:
@@ -296,24 +294,45 @@ def judged(tape: Tape, latency: Latency, seed: int = 0) -> dict[str, Score]:
     return {queue: score(run, repeated(without, run, queue, latency, seed)) for queue in QUEUES}
 
 
-def rehearsed(seed: int, span_ns: int, path: Path, strategy: str = "replay.truth:Joiner", **params: Any) -> Tape:
+@dataclass(frozen=True)
+class Trial:
+    """What is let loose among which traders. name: for people; params: of the strategy, its markets left out."""
+
+    name: str
+    strategy: str = f"{__name__}:Joiner"
+    params: dict[str, Any] = field(default_factory=dict)
+    cancels: Cancels = Cancels.ANY
+
+
+TRIALS: Final = (
+    Trial("orders that rest whatever happens"),
+    Trial("the same where those who came late cancel rather", cancels=Cancels.LATE),
+    Trial("the same where those who came early cancel rather", cancels=Cancels.EARLY),
+    Trial(
+        "the Market Maker",
+        "strategies.market_maker:MarketMaker",
+        {"half_spread": 10, "edge": 0, "size": 1_000, "max_position": 100_000, "tolerance": 50, "max_loss": CASH},
+    ),
+)
+"""What docs/BACKTESTS.md shows."""
+
+
+def rehearsed(seed: int, span_ns: int, path: Path, trial: Trial = TRIALS[0]) -> Tape:
     """The tape of a strategy that traded live among synthetic traders, in virtual time."""
-    run = Rehearsal(seed, ways=WAYS)
-    spec = specify("maker", strategy, {"markets": run.markets, **params})
+    run = Rehearsal(seed, ways=WAYS, cancels=trial.cancels)
+    spec = specify("maker", trial.strategy, {"markets": run.markets, **trial.params})
     run.begin(RunTerms((spec,), LIMITS))
     run.run(span_ns)
     return run.tape(path)
 
 
-def measured(
-    seeds: Iterable[int], span_ns: int, strategy: str = "replay.truth:Joiner", **params: Any
-) -> list[dict[str, Score]]:
+def measured(seeds: Iterable[int], span_ns: int, trial: Trial = TRIALS[0]) -> list[dict[str, Score]]:
     """Each queue model over one run of each seed, so long each (exchange time)."""
     latency = Latency(WAYS.feed_ns, WAYS.order_ns, WAYS.answer_ns, is_drawn=True)
     found = []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as path:
-            found.append(judged(rehearsed(seed, span_ns, Path(path) / "tape", strategy, **params), latency, seed))
+            found.append(judged(rehearsed(seed, span_ns, Path(path) / "tape", trial), latency, seed))
     return found
 
 
@@ -340,14 +359,11 @@ def table(found: Sequence[dict[str, Score]]) -> list[str]:
     return lines
 
 
-def tables(seeds: Iterable[int], span_ns: int) -> str:
-    """What docs/BACKTESTS.md shows: orders that rest whatever happens, and the Market Maker."""
+def tables(seeds: Iterable[int], span_ns: int) -> Iterator[str]:
+    """What docs/BACKTESTS.md shows, trial by trial as they are done."""
     chosen = tuple(seeds)
-    maker = {"half_spread": 10, "edge": 0, "size": 1_000, "max_position": 100_000, "tolerance": 50, "max_loss": CASH}
-    parts = []
-    for name, path, params in (("Joiner", f"{__name__}:Joiner", {}), ("Market Maker", MAKER, maker)):
-        parts.append(f"{name}: {summary(measured(chosen, span_ns, path, **params))}")
-    return "\n\n".join(parts)
+    for trial in TRIALS:
+        yield f"{trial.name}: {summary(measured(chosen, span_ns, trial))}\n"
 
 
 def summary(found: Sequence[dict[str, Score]]) -> str:

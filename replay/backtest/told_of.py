@@ -53,6 +53,7 @@ def notes(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
         for fault in manifest["faults"]
     ]
     said += [f"{tape['path']}: the tape is empty" for tape in manifest["tapes"] if not tape["records"]]
+    said += [_own(tape) for tape in manifest["tapes"] if "own_orders" in tape]
     if not sums["orders"]:
         said += _idle(manifest, tables)
     elif not sums["fills"]:
@@ -67,6 +68,15 @@ def notes(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
     if sums["refused_orders"]:
         said.append(f"the venue refused {sums['refused_orders']:,} of {sums['orders']:,} orders: {_refusals(tables)}")
     return said
+
+
+def _own(tape: Mapping[str, Any]) -> str:
+    """That the tape is one of a live run."""
+    found = tape["own_orders"]
+    doubt = ", not every contract for certain" if found["missed"] or found["excess"] or found["unsure"] else ""
+    return (
+        f"{tape['path']}: {found['orders']:,} orders of the account that recorded it are taken out of its book{doubt}"
+    )
 
 
 def _idle(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[str]:

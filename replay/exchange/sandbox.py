@@ -32,7 +32,7 @@ from replay.exchange.port import Audience, Publication, RestAnswer, RestRequest,
 from replay.exchange.routes import Routes
 from replay.exchange.sandbox_controls import controls_of
 from replay.exchange.trade_log import TradeLog
-from replay.exchange.traders import ACCOUNTS, Traders
+from replay.exchange.traders import ACCOUNTS, Cancels, Traders
 from replay.exchange.wording import publications, snapshot, ticker
 
 T = TypeVar("T")
@@ -64,7 +64,8 @@ class SandboxOptions:
 
     speed: exchange seconds a second; 0 = as fast as clients read. start_ns: of the exchange's clock (Unix ns), 0 =
     now. accounts: made at the start; another one that has a key is made when it first asks. fund: money each gets
-    (1/1,000,000 dollar). steps: 0 = go on for ever. stale_ns: how long reads of orders lag behind writes.
+    (1/1,000,000 dollar). steps: 0 = go on for ever. stale_ns: how long reads of orders lag behind writes. cancels:
+    which of their orders traders take back.
     """
 
     markets: int = 20
@@ -78,6 +79,7 @@ class SandboxOptions:
     steps: int = 0
     stale_ns: int = 0
     paused: bool = False
+    cancels: Cancels = Cancels.ANY
 
     def __post_init__(self) -> None:
         if not 1 <= self.markets <= MAX_MARKETS:
@@ -102,7 +104,7 @@ class Machine:
         self.engine = MatchingEngine(ids)
         self.log = TradeLog(lambda: self.now_ns, options.stale_ns)
         self.listing = Listing(self.engine, self.dice, _endless(ids))
-        self.traders = Traders(self.engine, self.dice)
+        self.traders = Traders(self.engine, self.dice, options.cancels)
         self.market_ids: dict[str, str] = {}
         self.tickers: dict[str, TickerChanged] = {}
         self._finalized: deque[tuple[int, str]] = deque()

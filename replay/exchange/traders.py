@@ -6,6 +6,7 @@ clock: a step is told its time.
 
 import random
 from bisect import bisect_left, bisect_right
+from enum import StrEnum
 from typing import Final
 
 from core.money import DOLLAR
@@ -29,6 +30,18 @@ BURST: Final = 24
 """Steps that a burst in one market lasts."""
 
 
+LOOKS: Final = 4
+"""Of so many orders, drawn by dice, the latest or the earliest is taken back where that is the rule."""
+
+
+class Cancels(StrEnum):
+    """Which of their orders the traders take back or make smaller, whatever their price."""
+
+    ANY = "any"
+    LATE = "late"
+    EARLY = "early"
+
+
 class _Book:
     """What traders remember of one market. value: its worth in price units, 0 = not known yet; resting: by account."""
 
@@ -44,8 +57,9 @@ class _Book:
 class Traders:
     """All of them. `step` does one thing; the same seed and the same exchange make the same steps."""
 
-    def __init__(self, engine: MatchingEngine, dice: random.Random) -> None:
+    def __init__(self, engine: MatchingEngine, dice: random.Random, cancels: Cancels = Cancels.ANY) -> None:
         self._engine = engine
+        self._cancels = cancels
         self._dice = dice
         self._books: dict[str, _Book] = {}
         self._markets: tuple[str, ...] = ()
@@ -164,6 +178,15 @@ class Traders:
             book.resting.append((account, answer.order.order_id))
 
     def _resting(self, book: _Book) -> Order | None:
+        """One that still rests, of their choice."""
+        order = self._any(book)
+        if self._cancels is Cancels.ANY or order is None:
+            return order
+        some = [order, *(another for _ in range(LOOKS - 1) if (another := self._any(book)) is not None)]
+        choose = max if self._cancels is Cancels.LATE else min
+        return choose(some, key=lambda order: order.created_ns)
+
+    def _any(self, book: _Book) -> Order | None:
         """One that still rests; those that do not are forgotten on the way."""
         resting, find = book.resting, self._engine.reads.order
         while resting:

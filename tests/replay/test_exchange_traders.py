@@ -21,7 +21,7 @@ from replay.exchange.ids import CountingIds
 from replay.exchange.listing import KINDS, Listing
 from replay.exchange.orders import Reason
 from replay.exchange.specs import MarketStatus
-from replay.exchange.traders import ACCOUNTS, Traders
+from replay.exchange.traders import ACCOUNTS, Cancels, Traders
 
 START_NS = 1_795_420_800 * SECOND_NS
 
@@ -29,11 +29,11 @@ START_NS = 1_795_420_800 * SECOND_NS
 class Floor:
     """An exchange with listings and traders, and nobody else."""
 
-    def __init__(self, seed: int = 1, markets: int = 20) -> None:
+    def __init__(self, seed: int = 1, markets: int = 20, cancels: Cancels = Cancels.ANY) -> None:
         ids, dice = CountingIds(seed), random.Random(seed)
         self.engine = MatchingEngine(ids)
         self.listing = Listing(self.engine, dice, iter(ids, ""))
-        self.traders = Traders(self.engine, dice)
+        self.traders = Traders(self.engine, dice, cancels)
         self.listing.open(markets, START_NS)
         self.now_ns = START_NS
         self.listed = self.engine.drain()
@@ -152,3 +152,13 @@ def test_a_result_follows_what_was_paid_for_it() -> None:
             if outcome is not None and abs(price - 5_000) > 4_000 and price:
                 won += 1 if (outcome.settlement_value == 10_000) == (price > 5_000) else -1
     assert won > 0
+
+
+def test_traders_take_back_what_came_late_or_early_where_that_is_their_rule() -> None:
+    ages = {}
+    for cancels in Cancels:
+        happened = Floor(2, 3, cancels).act(3_000)
+        changed = [h for h in happened if isinstance(h, OrderChanged) and h.order.reason is Reason.DECREASE]
+        taken = [age for h in changed if (age := h.at_ns - h.order.created_ns)]  # what rests nothing has none
+        ages[cancels] = sum(taken) / len(taken)
+    assert ages[Cancels.LATE] < ages[Cancels.ANY] < ages[Cancels.EARLY]

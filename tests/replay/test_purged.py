@@ -22,7 +22,7 @@ from replay.purge import Block, Book
 from replay.purged import Purged, purge_of, purged, reworded
 from replay.report.building import look
 from replay.report.sights import watch
-from replay.truth import LIMITS, rehearsed
+from replay.truth import LIMITS, Trial, rehearsed
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_frames_of_every_notation_say_what_they_are_made_to_say() -> None:
 
 
 def test_a_backtest_on_the_tape_of_a_live_run_says_whose_orders_it_took_out(tmp_path: Path) -> None:
-    lived = rehearsed(5, 20 * SECOND, tmp_path / "tape", every_s=5, life_s=4)
+    lived = rehearsed(5, 20 * SECOND, tmp_path / "tape", Trial("quick", params={"every_s": 5, "life_s": 4}))
     run = lived.manifest.chain, own_orders(lived).markets
     spec = specify("joiner", "replay.truth:Joiner", {"markets": tuple(sorted(run[1])), "every_s": 3})
     setup = Setup(tapes=(str(lived.path),), strategies=(spec,), limits=LIMITS)
@@ -125,6 +125,9 @@ def test_a_backtest_on_the_tape_of_a_live_run_says_whose_orders_it_took_out(tmp_
     assert told["digest"] == run[0]
     assert told["own_orders"] == purge_of(purged(lived)).summary()
     assert told["own_orders"]["orders"] > 10
+    orders = told["own_orders"]["orders"]
+    note = f"{lived.path}: {orders} orders of the account that recorded it are taken out of its book"
+    assert note in by_columns.manifest["notes"]
     drawn = [(one.wanted, one.sight) for one in look(by_columns, [lived.path])]
     without, as_it_lies = (watch(seen, [wanted for wanted, _ in drawn]) for seen in (purged(lived), lived))
     assert [sight.books for _, sight in drawn if sight is not None] == [sight.books for sight in without]

@@ -13,14 +13,19 @@ from replay.hosted import Hosted
 from replay.loading import specify
 from replay.player import Player
 from replay.rehearsal import Rehearsal, Ways
-from replay.truth import LIMITS, rehearsed
+from replay.truth import LIMITS, Trial, rehearsed
 
+QUICK = Trial("quick", params={"every_s": 3, "life_s": 2})
 MAKER = "strategies.market_maker:MarketMaker"
 
 
 def test_the_same_seed_gives_the_same_tape(tmp_path: Path) -> None:
     one, other, another = (
-        list(rehearsed(seed, 10 * SECOND_NS, tmp_path / name, every_s=3, life_s=2).records())
+        list(
+            rehearsed(
+                seed, 10 * SECOND_NS, tmp_path / name, Trial("quick", params={"every_s": 3, "life_s": 2})
+            ).records()
+        )
         for seed, name in ((2, "one"), (2, "other"), (3, "another"))
     )
     assert one == other

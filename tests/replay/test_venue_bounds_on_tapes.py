@@ -60,8 +60,7 @@ def _deed(hosted: Hosted, decision: Decision) -> Deed | None:
     action = decision.action
     if decision.refused or not isinstance(action, Place | Amend | Cancel):
         return None
-    order = hosted.host.trading.ledger.get(action.client_order_id)
-    return Deed(hosted.host.now_ns, action, 0 if order is None else order.filled)
+    return Deed(hosted.host.now_ns, action)
 
 
 def repeated(name: str, deeds: list[Deed], queue: str) -> tuple[list[told.Happening], Counter[str]]:
