@@ -4,6 +4,7 @@ Knows that sealed segments never change, so that a list of them and the rest, re
 tape grows. Must not know SQL. Bytes are not hashed here, as that would mean to read them all: `tapedeck verify` does.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,7 +46,8 @@ def take(path: Path, name: str = "") -> Cut:
         if tape.manifest.faults:
             tape.manifest.require_sound()
         try:
-            files = tuple(_file(tape, entry) for entry in tape.segments)
+            root = path.resolve()
+            files = tuple(_file(root, entry) for entry in tape.segments)
             break
         except TapeDamaged:
             if look == _LOOKS - 1:
@@ -69,12 +71,14 @@ def take_all(paths: list[Path]) -> list[Cut]:
     return [take(path, name if names.count(name) == 1 else str(path)) for path, name in zip(whole, names, strict=True)]
 
 
-def _file(tape: Tape, entry: Entry) -> Path:
-    path = tape.path / entry.file
+def _file(root: Path, entry: Entry) -> Path:
+    """The real place of a segment's file. root: of the tape."""
+    path = root / entry.file
     if entry.state is not State.PRESENT:
         where = f"was archived to {entry.place}" if entry.state is State.ARCHIVED else "was deleted on purpose"
         raise TapeError(f"{path}: records {entry.first_seq} to {entry.last_seq}: the segment {where}")
-    if not path.resolve().is_relative_to(tape.path.resolve()):
+    place = Path(os.path.realpath(path))
+    if not place.is_relative_to(root):
         raise TapeDamaged(f"{path}: leads out of the tape's directory; run `tapedeck verify`")
     try:
         size = path.stat().st_size
@@ -82,7 +86,7 @@ def _file(tape: Tape, entry: Entry) -> Path:
         raise TapeDamaged(f"{path}: is missing ({error.strerror}); restore it from a copy") from error
     if size not in (mark.bytes for mark in entry.marks):
         raise TapeDamaged(f"{path}: has {size} bytes where {entry.bytes} were sealed; restore it from a copy")
-    return path.resolve()
+    return place
 
 
 def _plain(table: Any) -> Any:

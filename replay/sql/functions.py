@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.messages import decode
 from core.messages.types import Malformed
@@ -217,11 +218,16 @@ def _by_tape(function: Callable[[str, Any], Any], kind: str) -> Callable[..., An
 def _trusted(source: Source) -> Callable[..., Any]:
     def _over(tapes: Any, markets: Any, seqs: Any) -> Any:
         numbers, out = _numbers(seqs), np.zeros(len(seqs), np.bool_)
-        for tape, of_tape in _groups(tapes):
+        of_tapes, of_markets = _groups(tapes), _groups(markets)
+        for tape, of_tape in of_tapes:
             known = source.known(tape)
-            for market, places in _groups(markets):
-                both = places if len(of_tape) == len(seqs) else np.intersect1d(places, of_tape)
-                out[both] = known.trusted(market, numbers[both])
+            for market, places in of_markets:
+                if len(of_tape) == len(seqs):
+                    whole = len(places) == len(seqs)
+                    out[places] = known.trusted(market, numbers if whole else numbers[places])
+                else:
+                    both = np.intersect1d(places, of_tape)
+                    out[both] = known.trusted(market, numbers[both])
         return pa.array(out)
 
     return _over
@@ -279,6 +285,9 @@ def _listing(function: Callable[..., Iterable[Any]], fields: Fields) -> Callable
 
 def _groups(texts: Any) -> list[tuple[str, Any]]:
     """Each text of an array, and where it stands; nulls left out."""
+    only = texts[0].as_py() if len(texts) else None
+    if only is not None and only == texts[-1].as_py() and pc.all(pc.equal(texts, only), skip_nulls=False).as_py():
+        return [(only, np.arange(len(texts)))]  # most often so, and quicker than to encode it
     encoded = texts.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
@@ -288,4 +297,4 @@ def _groups(texts: Any) -> list[tuple[str, Any]]:
 
 def _numbers(column: Any) -> Any:
     """An array of whole numbers; 0 for null."""
-    return column.fill_null(0).to_numpy()
+    return (column.fill_null(0) if column.null_count else column).to_numpy()

@@ -163,12 +163,13 @@ LAG: Final = Macro(
     "how late frames came after the exchange's time of them, by span; two clocks, so it may be negative",
     f"""
     with _m as (
-        select tape, at_ns // span * span as at_ns, count(*) as frames, min(lag_ms) as least_ms,
-            quantile_cont(lag_ms, 0.5) as p50_ms, quantile_cont(lag_ms, 0.99) as p99_ms, max(lag_ms) as most_ms
+        select tape, at_ns // span * span as at_ns, count(*) as frames,
+            quantile_cont(lag_ms, [0, 0.5, 0.99, 1]) as lags
         from (select *, _span_ns(every::varchar) as span from frames where exchange_us is not null)
         group by tape, at_ns // span * span
     )
-    select tape, {_TIME}, frames, least_ms, p50_ms, p99_ms, most_ms from _m order by tape, at_ns
+    select tape, {_TIME}, frames, lags[1] as least_ms, lags[2] as p50_ms, lags[3] as p99_ms, lags[4] as most_ms
+    from _m order by tape, at_ns
     """,
 )
 SEQ_AT: Final = Macro(

@@ -1,6 +1,7 @@
 """SQL over tapes: each record once, what reaches the files, names that try to be more than names, bad input."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,34 @@ def test_filters_and_columns_reach_the_files(tmp_path: Path) -> None:
     for pushed in ("market='KXTEST-A'", "seq>100", "type='trade'"):
         assert pushed in plan.replace("│", ""), pushed
     assert "payload" not in plan and "exchange_us" not in plan and "_refused" not in plan
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("select count(*) from deltas where seq > 100 and seq < 110", 1),
+        (f"select tape, count(*) from frames where at_ns < {START_NS + 50 * MILLI} group by all", 5),
+        ("select time, price from trades where market = 'KXTEST-A'", 7),
+        ("from ohlc('KXTEST-A')", 7),
+        ("select count(*) from snapshots where market = 'KXTEST-Z'", 0),
+    ],
+)
+def test_row_groups_that_cannot_have_a_row_are_not_read(tmp_path: Path, query: str, most: int) -> None:
+    with connect(story().tape(tmp_path / "tape", segment_records=20).path) as connection:
+        plan = rows(connection, f"explain analyze {query}")[0][1]
+    read = [(int(scanned), int(of)) for scanned, of in re.findall(r"Row Groups Scanned: (\d+) / (\d+)", plan)]
+    assert {of for _, of in read} == {10}
+    assert max(scanned for scanned, _ in read) <= most
+    assert "payload" not in plan
+
+
+def test_a_book_needs_no_more_than_its_snapshot_and_what_follows(tmp_path: Path) -> None:
+    with connect(story().tape(tmp_path / "tape", segment_records=20).path) as connection:
+        plan = rows(connection, "explain analyze from book_at('KXTEST-A')")[0][1]
+        ((seq,),) = rows(connection, "select max(seq) from snapshots where market = 'KXTEST-A'")
+        assert f"seq > {seq}" in " ".join(plan.split())
+    assert "Row Groups Scanned: 4 / 10" in plan
+    assert "payload" not in plan
 
 
 def test_a_tape_that_is_written_is_asked_as_it_is_now(tmp_path: Path) -> None:
