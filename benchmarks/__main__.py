@@ -24,6 +24,7 @@ ALL: Final = (
     "memory",
     "capture_speed",
     "sealing_speed",
+    "view_speed",
 )
 WRITE: Final = "--write"
 

@@ -47,7 +47,7 @@ from core.messages.types import (
 from core.numbering import Order
 from core.records import Kind, Record, decode_rest, decode_session
 from core.session import Connections, SavedConnections
-from core.store import MarketStateStore, SavedStore
+from core.store import Brief, MarketStateStore, SavedStore
 from core.timeline import Timeline
 
 MAX_NAMES: Final = 1_000
@@ -210,14 +210,14 @@ class Engine:
         self._last_gap = max([self._last_gap, *(gap.number for gap in gaps)])
         return gaps
 
-    def save(self) -> SavedEngine:
-        """Everything, as plain values that do not change with the next step."""
+    def save(self, brief: Brief | None = None) -> SavedEngine:
+        """Everything, or what `brief` leaves of it, as plain values that do not change with the next step."""
         return SavedEngine(
             next_seq=self.next_seq,
             timeline=msgspec.structs.replace(self.timeline),
             counts=self.counts.copy(),
             connections=self.connections.save(),
-            store=self.store.save(),
+            store=self.store.save(brief),
         )
 
     def run(self, rows: Any, stride: int, first: int, last: int) -> int:

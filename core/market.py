@@ -218,10 +218,10 @@ class MarketState:
         """How the best prices moved, oldest first, likewise."""
         return tuple([_point(item) for item in self.book.prices.items(after_ns)])
 
-    def view(self) -> MarketView:
-        """The frozen picture of it."""
+    def view(self, most: int | None = None) -> MarketView:
+        """The frozen picture of it. most: so many trades at most, and no prices."""
         connection, sid = self.owner
-        trades = self.recent_trades()
+        trades = self.recent_trades() if most is None else tuple(_trade(i, self.ids) for i in self.trades.newest(most))
         return MarketView(
             market=self.market,
             yes=self.book.yes.levels(),
@@ -233,7 +233,7 @@ class MarketState:
             book_ns=self.book_ns,
             heard_ns=self.heard_ns,
             trades=trades,
-            prices=self.recent_prices(),
+            prices=self.recent_prices() if most is None else (),
             last_trade=trades[-1] if trades else None,
             traded_size=self.traded_size,
             ticker=self.ticker,
@@ -245,9 +245,9 @@ class MarketState:
             rest=self.rest,
         )
 
-    def save(self) -> SavedMarket:
-        """Everything, as plain values."""
-        return SavedMarket(self.view(), self.has_book, dict(sorted((self.positions or {}).items())))
+    def save(self, most: int | None = None) -> SavedMarket:
+        """Everything, as plain values. most: see `view`."""
+        return SavedMarket(self.view(most), self.has_book, dict(sorted((self.positions or {}).items())))
 
 
 _BORN: Final = Lifecycle()

@@ -172,6 +172,11 @@ class CellRing:
         for index in range(first, len(self)):
             yield self._item(index)
 
+    def newest(self, most: int) -> Iterator[Sequence[int]]:
+        """At most so many of the newest items, oldest first."""
+        length = len(self)
+        return map(self._item, range(max(length - most, 0), length))
+
     def last(self) -> Sequence[int] | None:
         """The newest item."""
         return self._item(len(self) - 1) if len(self) else None

@@ -55,8 +55,11 @@ class Rows:
 
     __slots__ = ("_at_ns", "_codes", "_market_ids", "_markets", "_mono_ns", "_places", "cells", "rows")
 
-    def __init__(self, numbers: Sequence[Ints], columns: Columns) -> None:
-        """Of records in seq order without a hole: at_ns, mono_ns, connection, kind, and their typed columns."""
+    def __init__(self, numbers: Sequence[Ints], columns: Columns, only: str | None = None) -> None:
+        """Of records in seq order without a hole: at_ns, mono_ns, connection, kind, and their typed columns.
+
+        only: a market. Books and trades of all others, and every ticker, are rows that change nothing.
+        """
         rows = self.rows = columns.rows
         self._at_ns, self._mono_ns, connection, kind = numbers
         texts = columns.texts
@@ -65,6 +68,8 @@ class Rows:
         self._market_ids = {text: code for code, text in enumerate(texts["market_id"].values)}
         self._places = rows * ROW_COLUMNS + 1
         what = _whats(kind, columns)
+        if only is not None:
+            what[(what > QUIET) & ((texts["market"].codes != self._codes.get(only, -2)) | (what == TICKER))] = QUIET
         more = _More(what, columns, self._places + len(self._markets))
         self.cells = np.zeros(more.end, np.int64)
         for place, values in more.parts:

@@ -139,6 +139,32 @@ class Connections:
             case _:
                 return ()
 
+    def numbering(self) -> dict[int, tuple[int, dict[int, int]] | None]:
+        """Of each connection when it was heard last, and the next number of each sid: 0 = any, -1 = the sid is over.
+
+        None for a connection that is over.
+        """
+        found: dict[int, tuple[int, dict[int, int]] | None] = {}
+        for number, connection in self._sockets.connections.items():
+            subscriptions = {sid: subscription.next_seq for sid, subscription in connection.subscriptions.items()}
+            numbers = dict.fromkeys(connection.ended, -1) | subscriptions
+            found[number] = (connection.heard_ns, numbers) if connection.is_open else None
+        return found
+
+    def passed(self, number: int, now_ns: int, sid: int = 0, numbers: tuple[int, int] = (0, 0)) -> None:
+        """Frames came that nobody stepped, in order: when the last one did, and of a sid the first and last number.
+
+        For whoever leaves out frames that change nothing but this. Connections and sids that are not known stay so.
+        """
+        connection = self._sockets.connections.get(number)
+        if connection is None or not connection.is_open:
+            return
+        connection.heard_ns = max(connection.heard_ns, now_ns)
+        subscription = connection.subscriptions.get(sid)
+        if subscription is not None:
+            subscription.first_seq = subscription.first_seq or numbers[0]
+            subscription.next_seq, subscription.heard_ns = numbers[1] + 1, now_ns
+
     def views(self) -> tuple[ConnectionView, ...]:
         """The connections of this session by number; closed ones are forgotten in time."""
         return tuple(connection.view() for _, connection in sorted(self._sockets.connections.items()))

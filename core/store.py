@@ -4,7 +4,7 @@ Knows which message may change what, and why another may not. Must not know conn
 over only what `core.session` found in order) or strategies. Nothing a server can send raises here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, assert_never
 
 import msgspec
@@ -54,6 +54,16 @@ _REFUSED: Final = {
 _ENDS_OWNERSHIP: Final = (RECONNECT, RESTART, TERMINAL)
 
 
+class Brief(msgspec.Struct, frozen=True):
+    """Less than everything: of each market so many trades at most, of no other trade the id, and no prices.
+
+    market: this one alone, None = all of them.
+    """
+
+    trades: int
+    market: str | None = None
+
+
 class SavedStore(msgspec.Struct):
     """The store as plain values, for checkpoints: markets by name, ids in the order they were met."""
 
@@ -95,10 +105,13 @@ class MarketStateStore:
         self._ids.keep(_odd_ids(self._seen, self._markets))
         self._account = Account(saved.account, sum(len(entry.view.orders) for entry in saved.markets))
 
-    def save(self) -> SavedStore:
-        """Everything, as plain values."""
-        markets = tuple(state.save() for _, state in sorted(self._markets.items()))
-        return SavedStore(markets, self._seen.keys(), self._account.save())
+    def save(self, brief: Brief | None = None) -> SavedStore:
+        """Everything, or what `brief` leaves of it, as plain values."""
+        most, only = (None, None) if brief is None else (brief.trades, brief.market)
+        names = sorted(self._markets) if only is None else [name for name in (only,) if name in self._markets]
+        markets = tuple(self._markets[name].save(most) for name in names)
+        keys = self._seen.keys() if brief is None else ids_of(markets)
+        return SavedStore(markets, keys, self._account.save())
 
     def markets(self) -> tuple[str, ...]:
         """The markets anything is known of, sorted."""
@@ -247,6 +260,11 @@ class MarketStateStore:
             state = self._markets[market] = MarketState(market, self._pool, self._ids)
             self._places[state.at] = state
         return state
+
+
+def ids_of(markets: Iterable[SavedMarket]) -> tuple[str, ...]:
+    """Of the trades that these markets hold."""
+    return tuple(trade.trade_id for entry in markets for trade in entry.view.trades)
 
 
 def state_at(store: MarketStateStore, at: int) -> MarketState:

@@ -84,16 +84,23 @@ class Bytes:
 class ByColumns:
     """Records with the messages that their columns hold; `run` has the machine step many of them."""
 
-    def __init__(self, tape: Tape, from_seq: int) -> None:
-        batches = (_Batch(table) for table in tape.tables(COLUMNS, from_seq) if table.num_rows)
+    def __init__(self, tape: Tape, from_seq: int, batches: "Iterator[Batch] | None" = None) -> None:
+        """batches: the same records by another way, each made when it is asked for and not in a thread before."""
+        self._is_ahead = batches is None
+        if batches is None:
+            batches = (Batch(table) for table in tape.tables(COLUMNS, from_seq) if table.num_rows)
         self._batches = Ahead(batches)
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
         self._row = 0
 
     def here(self, *, dense: bool = True) -> Fed | None:
         """See Feed."""
         batch = self._present()
         return None if batch is None else batch.fed(self._row, dense=dense)
+
+    def is_left(self) -> bool:
+        """Whether there is a next record: `here` without making its message."""
+        return self._present() is not None
 
     def stepped(self, engine: Engine, step: Step) -> None:
         """See Feed."""
@@ -143,7 +150,7 @@ class ByColumns:
         assert self._batch is not None, "run has stopped somewhere"
         return self._batch.fed(self._row - 1, dense=False)
 
-    def _present(self) -> "_Batch | None":
+    def _present(self) -> "Batch | None":
         while self._batch is None or self._row >= self._batch.size:
             batch = self._batches.take()
             if batch is None:
@@ -151,29 +158,32 @@ class ByColumns:
             self._batch, self._row = batch, 0
         return self._batch
 
-    def _last(self, batch: "_Batch", engine: Engine, last_ns: int, last_seq: int) -> int:
+    def _last(self, batch: "Batch", engine: Engine, last_ns: int, last_seq: int) -> int:
         """The first row not to be stepped; where that is the end of the batch, the next one is made meanwhile."""
         last = batch.last(engine, self._row, last_ns, last_seq)
-        if last == batch.size and not batch.is_followed:
+        if last == batch.size and not batch.is_followed and self._is_ahead:
             batch.is_followed = True
             self._batches.begin()
         return last
 
 
-class _Batch:
-    """One table. rows: the same for the machine. is_followed: the next one is being made."""
+class Batch:
+    """One table. rows: the same for the machine. is_followed: the next one is being made.
 
-    def __init__(self, table: Any) -> None:
+    numbers: at_ns, mono_ns, connection, kind.
+    """
+
+    def __init__(self, table: Any, only: str | None = None) -> None:
         self.size = table.num_rows
         self.is_followed = False
-        self._numbers = [flat(table.column(name)) for name in ("at_ns", "mono_ns", "connection", "kind")]
-        self._sessions = np.flatnonzero(self._numbers[-1] == _SESSION)
+        self.numbers = [flat(table.column(name)) for name in ("at_ns", "mono_ns", "connection", "kind")]
+        self._sessions = np.flatnonzero(self.numbers[-1] == _SESSION)
         self.first_seq: int = table.column("seq")[0].as_py()
-        self._columns: Columns = columns_of(table)
+        self.columns: Columns = columns_of(table)
         self._payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
         self._messages: Messages | None = None
         self._shuffles = -1
-        self.rows = Rows(self._numbers, self._columns)
+        self.rows = Rows(self.numbers, self.columns, only)
 
     def last(self, engine: Engine, row: int, until_ns: int, until_seq: int) -> int:
         """The first row from one on that lies beyond an instant or a seq."""
@@ -198,7 +208,7 @@ class _Batch:
         if self._shuffles < 0:
             return
         if step.message is None:
-            if self._numbers[-1][row - 1] == _SESSION and row < self.size:
+            if self.numbers[-1][row - 1] == _SESSION and row < self.size:
                 self.rows.time(engine.timeline, row)
             return
         market = getattr(step.message, "market", "")
@@ -208,12 +218,12 @@ class _Batch:
     def message(self, row: int, *, dense: bool) -> Message | None:
         """The message of a row, None where its columns do not hold it. dense: most rows will be asked for."""
         if self._messages is None or (dense and not self._messages.dense):
-            self._messages = Messages(self._columns, dense=dense)
+            self._messages = Messages(self.columns, dense=dense)
         return self._messages.at(row)
 
     def fed(self, row: int, *, dense: bool) -> Fed:
         """The record of a row with its message. dense: most rows will be asked for."""
         message = self.message(row, dense=dense)
         payload = b"" if message is not None else self._payloads.at(row)
-        at_ns, mono_ns, connection, kind = [int(column[row]) for column in self._numbers]
+        at_ns, mono_ns, connection, kind = [int(column[row]) for column in self.numbers]
         return Record(self.first_seq + row, at_ns, mono_ns, connection, kind, payload), message

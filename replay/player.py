@@ -141,7 +141,7 @@ class Player:
                 raise
             self._reached(engine.next_seq)
             if why != END or self.position <= stop or stop == last_seq:
-                self.finished = self.finished or (why == END and self._here(feed) is None)
+                self.finished = self.finished or (why == END and not self._is_left(feed))
                 return why
 
     def stretch(self, last_ns: int = NEVER, last_seq: int = NEVER) -> tuple[Any, int, int, int] | None:
@@ -217,6 +217,13 @@ class Player:
     def _here(self, feed: Feed) -> Fed | None:
         try:
             return feed.here()
+        except Exception:
+            self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
+            raise
+
+    def _is_left(self, feed: ByColumns) -> bool:
+        try:
+            return feed.is_left()
         except Exception:
             self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
             raise

@@ -131,6 +131,7 @@ def test_a_checksum_that_is_not_the_expected_one_is_told(tmp_path: Path) -> None
         pytest.param("memory", marks=pytest.mark.slow),
         "capture_speed",
         "sealing_speed",
+        pytest.param("view_speed", marks=pytest.mark.slow),
     ],
 )
 def test_a_benchmark_runs(name: str) -> None:

@@ -1,31 +1,24 @@
 """`tapedeck serve` and `tapedeck sandbox` as scripts drive them: one line when ready, a clean stop, clear refusals."""
 
 import json
-import os
 import re
-import select
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import requests
 import websocket
 from console import Cli, assert_refused, console
 from exchange_client import WS_PATH, signature
+from program import first_lines, running
 from sample_tapes import story
 
 import tapedeck_exchange
 from replay.exchange.faults import KINDS
-
-ROOT: Final = Path(__file__).resolve().parents[1]
-READY_S: Final = 30.0
 
 
 @pytest.fixture
@@ -38,33 +31,6 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def tape(tmp_path: Path) -> Path:
     """A sealed tape of several segments."""
     return story().tape(tmp_path / "tape", segment_records=40).path
-
-
-@contextmanager
-def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """The program as its own process; killed at the end if it is still there."""
-    command = [sys.executable, str(ROOT / "tapedeck.py"), *map(str, arguments)]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def first_lines(process: subprocess.Popen[str], count: int) -> list[str]:
-    """The first lines of standard output, each within the deadline."""
-    assert process.stdout is not None
-    text = b""
-    while text.count(b"\n") < count:
-        assert select.select([process.stdout], [], [], READY_S)[0], "nothing was printed"
-        more = os.read(process.stdout.fileno(), 65_536)
-        assert more, f"the program ended: {process.communicate()[1]}"
-        text += more
-    return text.decode().splitlines(keepends=True)
 
 
 def connect(ready: dict[str, Any]) -> websocket.WebSocket:

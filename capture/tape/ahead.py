@@ -28,7 +28,8 @@ class Ahead(Generic[T]):
         """Have the next item made now, in a thread of its own; once for each item."""
         assert not self._is_begun, "the next item is being made"
         self._is_begun = True
-        self._thread = threading.Thread(target=self._make, name="tape-ahead")
+        # no daemon, even of one: the interpreter must not end under a thread that reads a file in C++
+        self._thread = threading.Thread(target=self._make, name="tape-ahead", daemon=False)
         self._thread.start()
 
     def take(self) -> T | None:

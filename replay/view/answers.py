@@ -13,10 +13,11 @@ from core.lifecycle import phase_at
 from core.money import format_money, format_price, format_size
 from core.records import Kind, Record
 from core.views import MarketView
+from replay.player import Player
 from replay.view.outline import INCIDENTS, MARKS, OWN, Mark, Outline, mark_codes, marks_of, outline_of
 from replay.view.pages import Page, Pages
 from replay.view.scout import Scout
-from replay.view.stands import Stand, Stands
+from replay.view.stands import TRADES, Stands
 from replay.view.wording import decoded_of, line_of, market_of, raw_of
 from replay.when import format_time, parse_time
 
@@ -45,6 +46,9 @@ SHOWS: Final = {"all": None, "market": None, "own": OWN, "incidents": INCIDENTS}
 """What a list of records may hold: everything, one market's frames, what is ours, what went wrong."""
 
 
+_OURS: Final = ("own", *(mark.value for mark in OWN))
+
+
 class Answers:
     """Answers questions about one tape; used by one thread."""
 
@@ -52,7 +56,7 @@ class Answers:
         self.scout = scout
         self.tape = scout.tape
         self.pages = Pages(scout.tape)
-        self.stands = Stands(scout.tape)
+        self.stands = Stands(self.pages, scout.milestones)
 
     def tape_answer(self) -> dict[str, Any]:
         """What there is: how much, from when to when, which markets, every gap and silence."""
@@ -77,6 +81,7 @@ class Answers:
             "silences": [[ms(silence.at_ns), ms(silence.until_ns)] for silence in known.silences],
             "examined": known.examined,
             "outlined": known.outlined,
+            "surveyed": known.surveyed,
             "problem": known.problem,
             "strategies": list(known.strategies),
             "by_type": known.by_type,
@@ -120,17 +125,23 @@ class Answers:
         """The nearest record after (step 1) or before (-1) one that is a mark of some kind; null when there is none.
 
         what: a mark's name, `own`, `incident`, `market` (a frame of that one), or `gap`, any gap that is known of.
+        market: which one the record is about, where it is ours; else the one that was asked with.
         """
         self.require(seq, market)
+        names = {"own": OWN, "incident": INCIDENTS, **{mark.value: (mark,) for mark in Mark}}
         if what == "market":
             rows = self._some(seq + step, step, 1, "market", market)
-            return {"seq": rows[0]["seq"] if rows else None}
-        if what == "gap":
-            return {"seq": self._next_gap(seq, step)}
-        names = {"own": OWN, "incident": INCIDENTS, **{mark.value: (mark,) for mark in Mark}}
-        if what not in names:
+            found = rows[0]["seq"] if rows else None
+        elif what == "gap":
+            found = self._next_gap(seq, step)
+        elif what in names:
+            found = self._next_mark(seq, step, mark_codes(names[what]))
+        else:
             raise BadQuestionError(f"what={what} is none of gap, {', '.join(names)}")
-        return {"seq": self._next_mark(seq, step, mark_codes(names[what]))}
+        if found is not None and what in _OURS:
+            about = market_of(self.pages.records(found)[0])
+            market = about if self.knows(about) else market
+        return {"seq": found, "market": market}
 
     def place_answer(self, text: str) -> dict[str, Any]:
         """The record that a text names: a number of a record, `#` before it or not, or a time, by its last record."""
@@ -265,7 +276,7 @@ def record_answer(record: Record) -> dict[str, Any]:
     }
 
 
-def book_answer(player: Stand, market: str) -> dict[str, Any]:
+def book_answer(player: Player, market: str) -> dict[str, Any]:
     """The market as strategies saw it after the record: ladders (bids, best first), trades, what is ours."""
     view: MarketView = player.store.view(market)
     last = view.last_trade
@@ -278,11 +289,10 @@ def book_answer(player: Stand, market: str) -> dict[str, Any]:
         "book_age_ms": ms(player.now_ns - view.book_ns) if view.book_ns else None,
         "phase": str(phase_at(view.lifecycle, player.now_ns)),
         "last_trade": None if last is None else [last.price, last.count, last.taker.value, ms(last.now_ns)],
-        "trades": [[t.price, t.count, t.taker.value, ms(t.now_ns)] for t in view.trades[-40:][::-1]],
+        "trades": [[t.price, t.count, t.taker.value, ms(t.now_ns)] for t in view.trades[-TRADES:][::-1]],
         "position": None if view.position is None else format_size(view.position),
         "orders": [_order(order) for order in view.orders],
         "fills": [_fill(fill) for fill in view.fills[-20:][::-1]],
-        "gaps_open": len(player.engine.connections.open_gaps),
     }
 
 

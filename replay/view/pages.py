@@ -6,6 +6,7 @@ shown of them. `when` is the wall clock's running maximum (Unix ns): time as peo
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -23,26 +24,37 @@ from capture.tape.typed import columns_of
 from core.columns import Columns
 from core.packed import Ints
 from core.records import Record
+from replay.view.narrow import NARROW
 from replay.view.watched import Watched
 
 PAGE_ROWS: Final = GROUP_ROWS
 """A row group of a sealed segment, which is read as a whole whatever is wanted of it."""
 
-PAGES_KEPT: Final = 32
-"""Pages in memory, some 3 MB each: what a window of a few minutes of the busiest tape needs, twice."""
+PAGES_KEPT: Final = 20
+"""Pages in memory, some 6 MB each: what a window of a few minutes of the busiest tape needs, twice."""
+
+RAW_KEPT: Final = 3
+"""Row groups kept from which whole records are made: of a record, a decision and its cause."""
 
 SEGMENTS_KEPT: Final = 16
 """Open segment files, so that their footers are read once."""
 
-_SHOWN: Final = (
+SHOWN: Final = (
     *("at_ns", "kind", "connection", "type", "malformed", "market", "side", "price", "size", "yes_bid", "yes_ask"),
     "payload",
 )
+"""What lists and outlines show."""
+
+PLAYED: Final = tuple(dict.fromkeys((*SHOWN, *NARROW)))
+"""And what a market's player needs besides: read at once, it costs less than twice as much."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Records first_seq to last_seq. payloads: those that are kept as bytes, which our own records' are, else empty."""
+    """Records first_seq to last_seq. payloads: those that are kept as bytes, which our own records' are, else empty.
+
+    table: the columns as they were read.
+    """
 
     first_seq: int
     last_seq: int
@@ -51,6 +63,7 @@ class Page:
     connection: Ints
     columns: Columns
     payloads: Blobs
+    table: Any
 
     @cached_property
     def markets(self) -> Ints:
@@ -84,11 +97,13 @@ class Page:
 
 
 class Pages:
-    """The pages of a tape; used by one thread."""
+    """The pages of a tape; used by one thread. columns: what is read, SHOWN at least."""
 
-    def __init__(self, tape: Watched, most: int = PAGES_KEPT) -> None:
+    def __init__(self, tape: Watched, most: int = PAGES_KEPT, columns: Sequence[str] = PLAYED) -> None:
         self.tape = tape
         self._most = most
+        self._columns = columns
+        self._raw: OrderedDict[int, Any] = OrderedDict()
         self._kept: OrderedDict[int, Page] = OrderedDict()
         self._files: OrderedDict[str, SegmentFile] = OrderedDict()
         self._lasts: list[int] = []  # of each segment: when its last record was received
@@ -138,10 +153,26 @@ class Pages:
             payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
         else:
             file = self._file(self._entry(first_seq))
-            table = next(file.groups([*NUMBERS, *file.rebuild_columns], first_seq)).slice(0, count)
+            table = self._raw_from(file, first_seq).slice(0, count)
             payloads = file.payloads(table)
         numbers = [flat(table.column(name)).tolist() for name in NUMBERS]
         return list(map(Record, *numbers, payloads.split()))
+
+    def _raw_from(self, file: SegmentFile, seq: int) -> Any:
+        """All that records are made of, from one on to the end of its row group."""
+        for first_seq, table in self._raw.items():
+            if first_seq <= seq < first_seq + table.num_rows:
+                self._raw.move_to_end(first_seq)
+                return table.slice(seq - first_seq)
+        first_seq = self._bounds(seq)[0]
+        for table in file.groups([*NUMBERS, *file.rebuild_columns], first_seq):
+            if seq < first_seq + table.num_rows:
+                break
+            first_seq += table.num_rows  # large payloads ended a row group early
+        self._raw[first_seq] = table
+        while len(self._raw) > RAW_KEPT:
+            self._raw.popitem(last=False)
+        return table.slice(seq - first_seq)
 
     def _bounds(self, seq: int) -> tuple[int, int, int]:
         """First and last record of the page, and when the last record before it had been received at the latest."""
@@ -194,13 +225,15 @@ class Pages:
             connection=flat(table.column("connection")),
             columns=columns_of(table),
             payloads=Blobs.of_arrow(payloads),
+            table=table,
         )
 
     def _table(self, first_seq: int, rows: int) -> Any:
         """Usually one row group; more where large payloads ended one early."""
         in_memory = first_seq >= self.tape.memory_seq
         entry = None if in_memory else self._entry(first_seq)
-        tables = self.tape.tables(_SHOWN, first_seq) if entry is None else self._file(entry).groups(_SHOWN, first_seq)
+        names = self._columns
+        tables = self.tape.tables(names, first_seq) if entry is None else self._file(entry).groups(names, first_seq)
         parts: list[Any] = []
         while rows > 0:
             part = next(tables).slice(0, rows)

@@ -15,14 +15,17 @@ from capture.tape.errors import TapeError
 from capture.tape.identity import is_recording
 from capture.tape.reader import Ended
 from capture.tape.tail import Tail
+from core import state
 from core.actions import terms_of
 from core.records import Kind, decode_session
+from core.store import Brief
 from replay.progress import silent
 from replay.summary import Fold
 from replay.tally import Silence
+from replay.view.milestones import Milestones
 from replay.view.outline import MARKS, Mark, Outlines
-from replay.view.pages import Pages
-from replay.view.stands import look_again
+from replay.view.pages import SHOWN, Pages
+from replay.view.stands import TRADES, Stand, look_again
 from replay.view.watched import Watched
 
 FOLD_RECORDS: Final = 65_536
@@ -45,9 +48,9 @@ WORD_S: Final = 30.0
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a tape by now. examined, outlined: up to where it was gone through for gaps, for outlines.
+    """What is known of a tape by now. problem: why it could not be gone through to its end, "" = it can.
 
-    problem: why it could not be gone through to its end, "" = it can.
+    examined, outlined, surveyed: up to where it was gone through for gaps, for outlines, for milestones.
     """
 
     gaps: tuple[Any, ...] = ()
@@ -57,6 +60,7 @@ class Known:
     by_type: dict[str, int] = field(default_factory=dict)
     examined: int = 0
     outlined: int = 0
+    surveyed: int = 0
     ended: str = Ended.UNPROVEN
     problem: str = ""
 
@@ -67,10 +71,12 @@ class Scout:
     def __init__(self, tape: Watched) -> None:
         self.tape = tape
         self.outlines = Outlines()
-        self._pages = Pages(tape, PAGES_KEPT)
+        self._pages = Pages(tape, PAGES_KEPT, SHOWN)
         self._known = Known(ended=str(tape.ended))
         self._tail = Tail(Watched.open(tape.path), tape.next_seq)
         self._fold: Fold | None = None
+        self.milestones = Milestones()
+        self._surveyed = Stand(self._pages, None, 0, None)
         self._stop = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -115,6 +121,8 @@ class Scout:
             self._outline(known.outlined)
         elif known.examined < next_seq:
             self._examine(min(next_seq - 1, known.examined + FOLD_RECORDS))
+        elif self._surveyed.position + self.milestones.spacing < next_seq:
+            self._survey()
         else:
             return self._follow()
         self._tell()
@@ -161,6 +169,14 @@ class Scout:
         look_again(self._fold.player)
         self._fold.advance(until_seq, silent)
 
+    def _survey(self) -> None:
+        """A step towards the next milestone, from the last one on."""
+        player, spacing = self._surveyed, self.milestones.spacing
+        due = (player.position // spacing + 1) * spacing
+        player.go(min(due, player.position + FOLD_RECORDS) - 1)
+        if player.position == due:
+            self.milestones.add(due - 1, state.dump(player.engine, Brief(TRADES)))
+
     def _follow(self) -> bool:
         """Take what others have added to the tape; False when there is nothing."""
         records = self._tail.take()
@@ -182,4 +198,5 @@ class Scout:
             markets=markets,
             by_type=dict(sorted(counts.by_type.items())),
             examined=self._fold.player.position,
+            surveyed=self._surveyed.position,
         )

@@ -70,3 +70,18 @@ def test_no_thread_is_left_behind() -> None:
     ahead.begin()
     ahead.close()
     assert threading.active_count() == before
+
+
+def test_what_is_made_is_finished_before_the_interpreter_ends_whoever_began_it() -> None:
+    made: list[bool] = []
+
+    def items() -> Iterator[int]:
+        made.append(threading.current_thread().daemon)
+        yield 1
+
+    ahead = Ahead(items())
+    beginner = threading.Thread(target=ahead.begin, daemon=True)
+    beginner.start()
+    beginner.join()
+    assert ahead.take() == 1
+    assert made == [False]

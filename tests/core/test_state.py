@@ -28,6 +28,7 @@ from deck import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tapes import but_the_longest, needs_tapes
+from wild import wild
 
 from core.columns import ColumnBuilder
 from core.engine import Engine
@@ -46,6 +47,7 @@ from core.messages import (
 from core.records import Coverage, Kind, Record, StoredGap
 from core.remade import messages
 from core.state import STATE_VERSION, DecisionDigest, StateError, decision_digest, digest, dump, load
+from core.store import Brief
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -155,6 +157,24 @@ def test_the_order_in_which_markets_and_names_were_met_does_not_show() -> None:
             deck.frame(ticker(market), after_ns=0)
             deck.frame(Malformed(market), after_ns=0)
     assert digest(one.engine) == digest(other.engine)
+
+
+def test_a_brief_state_has_one_market_as_it_is_and_the_connections_whole() -> None:
+    engine = Engine()
+    for record in wild(3, 200).records:
+        engine.step(record)
+    view = engine.store.view("KXTEST-A")
+    assert len(view.trades) > 5
+    whole, brief = dump(engine), Brief(5, "KXTEST-A")
+    for loaded in (load(whole, brief), load(dump(engine, brief)), load(dump(engine, Brief(5)), brief)):
+        found = loaded.store.view("KXTEST-A")
+        assert loaded.store.markets() == ("KXTEST-A",)
+        assert found.trades == view.trades[-5:]
+        assert (found.yes, found.no, found.trusted, found.owner) == (view.yes, view.no, view.trusted, view.owner)
+        assert loaded.connections.save() == engine.connections.save()
+        assert loaded.now_ns == engine.now_ns
+    assert load(dump(engine, Brief(5))).store.markets() == engine.store.markets()
+    assert load(whole, Brief(5, "KXNONE")).store.markets() == ()
 
 
 def test_a_digest_is_that_of_the_dump() -> None:

@@ -113,8 +113,8 @@ def test_the_next_mark_is_the_nearest_one_either_way(tmp_path: Path) -> None:
         for seq in range(tape.manifest.next_seq):
             after = next((at for at in opened if at > seq), None)
             before = next((at for at in reversed(opened) if at < seq), None)
-            assert answers.next_answer(seq, 1, "connection", "") == {"seq": after}
-            assert answers.next_answer(seq, -1, "connection", "") == {"seq": before}
+            assert answers.next_answer(seq, 1, "connection", MARKET) == {"seq": after, "market": MARKET}
+            assert answers.next_answer(seq, -1, "connection", "") == {"seq": before, "market": ""}
 
 
 def test_gaps_are_those_of_the_tape_and_lead_to_where_they_begin(tmp_path: Path) -> None:

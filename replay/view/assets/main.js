@@ -161,9 +161,9 @@ class App {
   async next(what, step) {
     if (!this.state) return;
     try {
-      const { seq } = await ask("next", { seq: this.state.seq, step, what, market: what === "market" ? this.market : "" });
+      const { seq, market } = await ask("next", { seq: this.state.seq, step, what, market: this.market });
       if (seq === null) this.tell(`No ${what} ${step > 0 ? "after" : "before"} this record.`);
-      else await this.go({ seq });
+      else await this.go({ seq, market });
     } catch (error) {
       if (!isOver(error)) this.complain(error);
     }
