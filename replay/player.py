@@ -141,7 +141,7 @@ class Player:
                 raise
             self._reached(engine.next_seq)
             if why != END or self.position <= stop or stop == last_seq:
-                self.finished = self.finished or (why == END and not self._is_left(feed))
+                self.finished = self.finished or (why == END and not _is_left(self, feed))
                 return why
 
     def stretch(self, last_ns: int = NEVER, last_seq: int = NEVER) -> tuple[Any, int, int, int] | None:
@@ -221,13 +221,6 @@ class Player:
             self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
             raise
 
-    def _is_left(self, feed: ByColumns) -> bool:
-        try:
-            return feed.is_left()
-        except Exception:
-            self._feed = self._fed(self.position)  # whoever plays on meets the same damage again
-            raise
-
     def _note(self, step: Step) -> None:
         if step.gaps:
             self.gaps.update(gap.number for gap in step.gaps)
@@ -264,3 +257,11 @@ def coming(player: Player, last_ns: int = NEVER, last_seq: int = NEVER) -> int |
         return None
     now_ns = player.engine.timeline.at(fed[0])
     return None if fed[0].seq > last_seq or now_ns > last_ns else now_ns
+
+
+def _is_left(player: Player, feed: ByColumns) -> bool:
+    try:
+        return feed.is_left()
+    except Exception:
+        player._feed = player._fed(player.position)  # whoever plays on meets the same damage again
+        raise
