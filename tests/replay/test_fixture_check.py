@@ -22,6 +22,12 @@ def test_it_is_a_shell_command_in_its_place_with_the_tapes_path_in_it(tmp_path: 
     assert outcome(tmp_path, "ls {tape}; exit 7").code == 7
     assert outcome(tmp_path, "basename {tape}; echo too >&2; exit 1") == Outcome(1, said="a tape's\ntoo")
     assert outcome(tmp_path, "no-such-program {tape}").code == 127
+    for command in (
+        "kill -ABRT $$ {tape}",
+        "exec sh -c 'kill -ABRT $$' {tape}",
+        "sh -c 'kill -ABRT $$' {tape}; exit $?",
+    ):
+        assert outcome(tmp_path, command).code == 134
 
 
 def test_its_words_tell_one_failure_from_another(tmp_path: Path) -> None:

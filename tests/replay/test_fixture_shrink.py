@@ -112,6 +112,19 @@ def test_another_failure_is_not_taken_for_the_one_that_is_hunted(tmp_path: Path)
     assert (report.code, report.records, report.minimal) == (1, 17, True)
 
 
+def test_a_check_that_a_signal_ends_now_and_then_is_asked_again(tmp_path: Path) -> None:
+    tape, fault, aborted = twice().tape(tmp_path / "tape"), rejects("out_of_order"), list[int]()
+
+    def aborting(records: list[Record]) -> int:
+        aborted.append(0)
+        return 134 if len(aborted) % 3 == 0 else int(bool(fault(records)))
+
+    report = shrink(tape, tmp_path / "small", here(aborting))
+    assert (report.code, report.records, report.minimal) == (1, 4, True)
+    always = shrink(tape, tmp_path / "other", here(lambda records: 134 if fault(records) else 0))
+    assert (always.code, always.records) == (134, 4)
+
+
 def test_answers_of_another_check_or_tape_are_not_taken_over(tmp_path: Path) -> None:
     fault = rejects("out_of_order")
     tape, other = twice().tape(tmp_path / "tape"), twice(5).tape(tmp_path / "other")
