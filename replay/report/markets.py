@@ -66,7 +66,10 @@ def chosen(markets: pa.Table) -> list[Place]:
 
 
 def span_of(tables: Mapping[str, pa.Table], place: Place, tape: Mapping[str, Any]) -> Wanted:
-    """From when to when to show a market: where we did something in it and some more; the whole tape where nothing."""
+    """From when to when to show a market: where we did something in it and some more; the whole tape where nothing.
+
+    What it paid after the tape's frames, by an answer that was imported, widens nothing.
+    """
     first, last = int(tape["from_ns"]), int(tape["until_ns"])
     orders = source.of_market(tables["orders"], *place)
     if not orders.num_rows:
@@ -74,7 +77,8 @@ def span_of(tables: Mapping[str, pa.Table], place: Place, tape: Mapping[str, Any
     positions = source.of_market(tables["positions"], *place)
     ended = source.ints(orders, "ended_ns", last)
     begin = int(source.ints(orders, "decided_ns").min())
-    end = max([int(ended.max()), *source.ints(positions, "at_ns").tolist()])
+    over = [*ended.tolist(), *source.ints(positions, "at_ns").tolist()]
+    end = max((at_ns for at_ns in over if at_ns <= last), default=begin)
     margin = max(LEAST_MARGIN_NS, (end - begin) // 5)
     return Wanted(place.market, max(begin - margin, first), min(end + margin, last))
 

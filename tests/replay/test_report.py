@@ -231,10 +231,11 @@ def test_a_market_is_shown_from_before_its_first_order_to_after_its_last(sampled
     orders = table(
         "orders", {"market": "M", "decided_ns": START_NS + 1_000 * SECOND, "ended_ns": START_NS + 2_000 * SECOND}
     )
-    tables = with_tables(sampled[0], orders=orders).tables
-    assert span_of(tables, chosen(table("markets", {"market": "M"}))[0], tape) == Wanted(
-        "M", START_NS + 800 * SECOND, START_NS + 2_200 * SECOND
-    )
+    place = chosen(table("markets", {"market": "M"}))[0]
+    shown = Wanted("M", START_NS + 800 * SECOND, START_NS + 2_200 * SECOND)
+    assert span_of(with_tables(sampled[0], orders=orders).tables, place, tape) == shown
+    paid = table("positions", {"market": "M", "at_ns": START_NS + 900_000 * SECOND})  # by an answer days later
+    assert span_of(with_tables(sampled[0], orders=orders, positions=paid).tables, place, tape) == shown
 
 
 def test_the_busiest_markets_get_charts() -> None:
