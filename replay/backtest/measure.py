@@ -6,6 +6,7 @@ change one.
 """
 
 from bisect import insort
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -62,13 +63,16 @@ class Measured(msgspec.Struct):
     end_ns: int
 
 
-def measure(tape: Tape, journal: Journal, account: Account, path: str = "columns", from_ns: int = 0) -> Measured:
+def measure(
+    tape: Tape, journal: Journal, account: Account, path: str = "columns", *, from_ns: int = 0,
+    closes: Mapping[str, int] | None = None,
+) -> Measured:  # fmt: skip
     """Walk through a tape with its journal; the account takes part in what happened, and goes on to the next tape.
 
-    from_ns: when the run began, 0 = with the tape.
+    from_ns: when the run began, 0 = with the tape. closes: when markets closed, as far as is known in the end.
     Raises Unbalanced when the books do not agree, TapeDamaged.
     """
-    meter = _Meter(Walk(tape, path, journal.interest, journal.last_seq), journal, account)
+    meter = _Meter(Walk(tape, path, journal.interest, journal.last_seq), journal, account, closes or {})
     meter.run(from_ns)
     return meter.measured()
 
@@ -76,8 +80,9 @@ def measure(tape: Tape, journal: Journal, account: Account, path: str = "columns
 class _Meter:
     """One walk with everything that is noted on it."""
 
-    def __init__(self, walk: Walk, journal: Journal, account: Account) -> None:
+    def __init__(self, walk: Walk, journal: Journal, account: Account, closes: Mapping[str, int]) -> None:
         self._walk, self._journal, self._account = walk, journal, account
+        self._closes = closes
         self._resting = Resting()
         self._equity, self._positions = Rows(_RAW_EQUITY), Rows(POSITIONS)
         self._fills: list[list[Any]] = []
@@ -231,6 +236,8 @@ class _Meter:
         if end_ns:
             self._row(end_ns)
         self._trust.finish(end_ns)
+        for market, close_ns in self._closes.items():
+            self._trust.closed(market, close_ns)
         for market, (_, won) in self._worth.items():
             found = self._sums.setdefault(market, MarketSum())
             found.pnl = won

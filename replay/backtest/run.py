@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from capture.tape.reader import Tape
 from core.actions import RiskLimits, RunTerms, StrategySpec
+from core.cells import NEVER
 from core.errors import ConfigError
 from core.version import VERSION
 from replay import open_tape
@@ -212,7 +213,10 @@ class _Work:
                 told = seq
                 progress(seq)
         journal.last_seq = hosted.player.position - 1
-        measured = measure(tape, journal, self._account, self._path, span.from_ns or 0)
+        assert hosted.venue is not None, "it was given one"
+        times = {market: hosted.venue.exchange.facts.times(market) for market in journal.interest}
+        closes = {market: close_ns for market, (_, close_ns) in times.items() if close_ns < NEVER}
+        measured = measure(tape, journal, self._account, self._path, from_ns=span.from_ns or 0, closes=closes)
         self._keep(span, journal, measured, hosted)
 
     def _keep(self, span: Span, journal: Journal, measured: Measured, hosted: Hosted) -> None:

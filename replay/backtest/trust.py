@@ -64,6 +64,16 @@ class Trust:
                 found.spans.append(Distrusted(market, found.since_ns, max(end_ns, found.since_ns), found.reason))
                 found.since_ns = -1
 
+    def closed(self, market: str, at_ns: int) -> None:
+        """A market closed then, as is known in the end: there was no book any more that could be in doubt."""
+        found = self._watched.get(market)
+        if found is not None:
+            found.spans = [
+                msgspec.structs.replace(span, until_ns=min(span.until_ns, at_ns))
+                for span in found.spans
+                if span.from_ns < at_ns
+            ]
+
     def spans(self, since: Mapping[str, int]) -> Iterator[Distrusted]:
         """Every span, by market and time, from the instant on at which a market began to matter."""
         for market, found in self._watched.items():

@@ -1,5 +1,6 @@
 """What a journal was worth: rows where they are due, mark-outs, positions, and profit split by trust."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +135,16 @@ def test_a_fill_in_doubt_is_untrusted_profit_whatever_the_spans_say(quiet: Tape)
     told.at(3).fill(key, 4_100, 100, seq=8, trusted=False)
     market = measure(quiet, told.journal, Account(CASH)).markets[MARKET]
     assert market.pnl - market.pnl_trusted == 100 * (4_300 - 4_100)
+
+
+def test_what_is_held_in_a_market_that_has_closed_is_not_in_doubt(tmp_path: Path) -> None:
+    """The recorder is cut off from second 20 on; the market had closed by then, as an answer told later."""
+    tape = quiet_tape(tmp_path / "tape", gap_at_s=20)
+    for closes, trusted in (({}, {True, False}), ({MARKET: START_NS + 19 * SECOND}, {True})):
+        found = measure(tape, bought_at_three().journal, Account(CASH), closes=closes)
+        rows = [row for row in found.equity.to_pylist() if row["at_ns"] > START_NS + 4 * SECOND]
+        assert {row["trusted"] for row in rows} == trusted
+        assert (found.markets[MARKET].pnl == found.markets[MARKET].pnl_trusted) or not closes
 
 
 def test_a_result_that_is_known_but_not_paid_marks_what_is_held_and_what_was_traded(quiet: Tape) -> None:

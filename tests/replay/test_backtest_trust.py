@@ -35,6 +35,23 @@ def test_a_gap_reaches_back_to_the_last_instant_that_was_vouched_for() -> None:
     assert trust.was("A", 60, 70)
 
 
+def test_after_its_close_a_market_has_no_book_to_doubt() -> None:
+    trust = Trust(["A", "B"])
+    for market in trust.markets:
+        trust.told(market, 10, trusted=True)
+        trust.told(market, 40, trusted=False)
+        trust.told(market, 50, trusted=True)
+        trust.told(market, 60, trusted=False)
+    trust.finish(100)
+    trust.closed("A", 45)
+    trust.closed("C", 45)
+    spans = list(trust.spans({"A": 0, "B": 0}))
+    assert [(span.from_ns, span.until_ns) for span in spans if span.market == "A"] == [(0, 10), (40, 45)]
+    assert [(span.from_ns, span.until_ns) for span in spans if span.market == "B"] == [(0, 10), (40, 50), (60, 100)]
+    assert [trust.was("A", at, at) for at in (9, 40, 45, 60, 99)] == [False, False, True, True, True]
+    assert not trust.was("A", 44, 99)
+
+
 def test_what_was_vouched_for_after_an_earlier_span_stays_trusted() -> None:
     trust = Trust(["A"])
     trust.told("A", 10, trusted=True)
