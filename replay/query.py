@@ -8,8 +8,9 @@ import atexit
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from inspect import Parameter, Signature
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import duckdb
 
@@ -17,6 +18,7 @@ from core.errors import TapedeckError
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 Relation: TypeAlias = duckdb.DuckDBPyRelation
+T = TypeVar("T")
 
 VERSION: Final = duckdb.__version__
 
@@ -77,34 +79,57 @@ def ask(connection: Connection, query: str, values: Sequence[Any] | Mapping[str,
 
 
 def run(connection: Connection, query: str) -> Relation | None:
-    """Run statements; the last one's answer, None when it has none. Raises SqlError."""
-    try:
-        return connection.sql(query)
-    except duckdb.Error as error:
-        raise SqlError(words(error)) from error
+    """Run statements; the last one's answer, None when it has none. Raises SqlError. Ctrl-C ends it."""
+    with ThreadPoolExecutor(1) as worker:
+        try:
+            return _wait(worker.submit(connection.sql, query))
+        except duckdb.Error as error:
+            raise SqlError(words(error)) from error
 
 
 def batches(relation: Relation) -> tuple[Any, Iterator[Any]]:
     """An answer's Arrow schema, and its rows as record batches, made while they are read.
 
-    Raises SqlError, also while they are read.
+    Raises SqlError, also while they are read. Ctrl-C ends it.
     """
-    try:
-        reader = relation.to_arrow_reader(BATCH_ROWS)
-    except duckdb.Error as error:
-        raise SqlError(words(error)) from error
+    with ThreadPoolExecutor(1) as worker:
+        try:
+            reader = _wait(worker.submit(relation.to_arrow_reader, BATCH_ROWS))
+        except duckdb.Error as error:
+            raise SqlError(words(error)) from error
     return reader.schema, _read(reader)
 
 
 def _read(reader: Any) -> Iterator[Any]:
-    while True:
-        try:
-            batch = reader.read_next_batch()
-        except StopIteration:
-            return
-        except (duckdb.Error, OSError) as error:  # Arrow's reader gives DuckDB's error as an OSError
-            raise SqlError(words(error)) from error
-        yield batch
+    with ThreadPoolExecutor(1) as worker:
+        while True:
+            try:
+                batch = _wait(worker.submit(next, reader, None))
+            except (duckdb.Error, OSError) as error:  # Arrow's reader gives DuckDB's error as an OSError
+                raise SqlError(words(error)) from error
+            if batch is None:
+                return
+            try:
+                yield batch
+            except GeneratorExit:  # nobody wants the rest; DuckDB would go on looking for it before it lets go
+                _interrupt()
+                raise
+
+
+def _wait(work: "Future[T]") -> T:
+    """What a thread gives. Where DuckDB works in the main thread itself Python learns of Ctrl-C only afterwards."""
+    try:
+        return work.result()
+    except KeyboardInterrupt:
+        _interrupt()
+        wait([work])
+        raise
+
+
+def _interrupt() -> None:
+    """End what runs in this process: a relation does not tell its connection."""
+    for connection in list(_open):
+        connection.interrupt()
 
 
 def words(error: Exception) -> str:

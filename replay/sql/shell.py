@@ -27,6 +27,8 @@ HELP: Final = """A statement ends with ; and sees what was recorded until it beg
 .as FORM        answer as table, csv or json
 .quit           leave, as does Ctrl-D; Ctrl-C forgets the statement"""
 
+QUIT: Final = (".quit", ".exit", "quit", "exit")
+
 _SQL: Final = (
     *("select", "from", "where", "group", "by", "order", "limit", "asof", "left"),
     *("join", "on", "using", "as", "and", "or", "not", "in", "is"),
@@ -82,9 +84,9 @@ class Shell:
                 lines = []
                 self._say("")
                 continue
+            if not lines and line.strip().rstrip(";") in QUIT:
+                return
             if not lines and line.strip().startswith("."):
-                if line.strip() in (".quit", ".exit"):
-                    return
                 self._dot(line.split())
                 continue
             if lines or line.strip():
@@ -121,7 +123,6 @@ class Shell:
         except query.SqlError as error:
             self._say(str(error))
         except KeyboardInterrupt:
-            self._connection.interrupt()
             self._say("interrupted")
 
     def _dot(self, words: list[str]) -> None:

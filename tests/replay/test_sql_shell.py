@@ -1,12 +1,14 @@
 """The SQL shell: statements over lines, dots commands, completion, what was recorded meanwhile, and a real terminal."""
 
+import contextlib
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -111,31 +113,43 @@ def test_tab_offers_views_columns_and_tickers(tape: Path) -> None:
         assert shell.candidates("KXT") == ["KXTEST-A", "KXTEST-B"]
 
 
-def test_on_a_terminal_it_answers_and_keeps_its_history(tape: Path, tmp_path: Path) -> None:
+@contextlib.contextmanager
+def on_a_terminal(tape: Path, state: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """The shell at its first prompt, and our end of its terminal."""
     ours, theirs = pty.openpty()
-    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "TERM": "dumb"}
+    env = {**os.environ, "XDG_STATE_HOME": str(state), "TERM": "dumb"}
     root = Path(__file__).resolve().parents[2]
-    child = subprocess.Popen(
-        [sys.executable, str(root / "tapedeck.py"), "sql", str(tape)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=env,
-    )
+    command = [sys.executable, str(root / "tapedeck.py"), "sql", str(tape)]
+    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
     os.close(theirs)
     try:
         _wait_for(ours, b"tapedeck> ")
-        os.write(ours, b"select count(*) + 42 as answer from tick\t;\n")  # Tab: tickers
-        assert b"(1 row)" in _wait_for(ours, b"(1 row)")
-        os.write(ours, b".quit\n")
-        assert child.wait(30) == 0
+        yield child, ours
     finally:
         child.kill()
         child.wait()
         os.close(ours)
+
+
+def test_on_a_terminal_it_answers_and_keeps_its_history(tape: Path, tmp_path: Path) -> None:
+    with on_a_terminal(tape, tmp_path / "state") as (child, ours):
+        os.write(ours, b"select count(*) + 42 as answer from tick\t;\n")  # Tab: tickers
+        assert b"(1 row)" in _wait_for(ours, b"(1 row)")
+        os.write(ours, b"exit\n")
+        assert child.wait(30) == 0
     history = tmp_path / "state" / "tapedeck" / "sql_history"
     assert "as answer from tickers" in history.read_text()
     assert history.stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_c_ends_a_statement_that_runs_and_not_the_shell(tape: Path, tmp_path: Path) -> None:
+    with on_a_terminal(tape, tmp_path / "state") as (child, ours):
+        os.write(ours, b".as csv\nselect i from range(1000000000000) t(i) where i < 200000 or sqrt(i) < 0;\n")
+        _wait_for(ours, b"\n60000\r\n")  # it runs: the first rows are out, and no more than these will come
+        child.send_signal(signal.SIGINT)
+        _wait_for(ours, b"interrupted")
+        os.write(ours, b"select 40 + 2;\n")
+        _wait_for(ours, b"\n42\r\n")
 
 
 def _wait_for(fd: int, words: bytes) -> bytes:
