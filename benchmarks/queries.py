@@ -12,6 +12,7 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -167,7 +168,8 @@ def ask(made: Input) -> None:
     show("The cookbook", header, table, _notes(made))
     if frames == SIZES[-1] and not QUICK:
         below = [f"{row[0]} {value:.1f}x" for row, value in zip(table, reached, strict=True) if value < GOAL]
-        print(f"  goal: {GOAL:g}x against packed lines, by CPU; missed by {', '.join(below) or 'none'}")
+        text = f"goal: {GOAL:g}x against packed lines, by CPU; missed by {', '.join(below) or 'none'}"
+        print(textwrap.indent(textwrap.fill(text, 110), "  "))
 
 
 def _spread(seconds: list[float]) -> str:
