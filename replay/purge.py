@@ -30,6 +30,10 @@ LATE_NS: Final = SECOND_NS
 """What is said of an order and the change of the book that it was are on the tape within less of each other."""
 
 
+NEAR_NS: Final = 5 * MILLISECOND_NS
+"""By the exchange's clock a fill may lie so far from its change, if no other fits; no more: others cancel as much."""
+
+
 class Book(msgspec.Struct, frozen=True):
     """A snapshot without us, each side as its subscription writes it."""
 
@@ -177,8 +181,8 @@ class _Scan:
             return left - self._hide(place, key, left)
         unused = [hit for hit in self._account.hits.get(place, ()) if not hit.is_used]
         hits = [hit for hit in unused if _is_same(delta, now_ns, hit.exchange_ns, hit.at_ns)]
-        if not hits:  # that a fill and its change bear the same time is likely, not known
-            hits = [hit for hit in unused if hit.count == left and abs(now_ns - hit.at_ns) <= LATE_NS][:1]
+        if not hits:  # that a fill and its change bear the very same time is likely, not known
+            hits = [h for h in unused if h.count == left and abs(h.exchange_ns - delta.exchange_ns) <= NEAR_NS][:1]
         for hit in sorted(hits, key=lambda hit: hit.count != left):
             if hit.count <= left:
                 hit.is_used = True

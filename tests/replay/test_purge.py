@@ -118,6 +118,15 @@ def test_orders_come_are_filled_and_go_and_the_book_without_them_stands_still(tm
     assert [trade.is_block for trade in trades if isinstance(trade, Trade)] == [False]
 
 
+def test_somebody_who_cancels_as_much_just_before_a_fill_is_not_taken_for_it(tmp_path: Path) -> None:
+    script = OwnerScript().ours("yes", "0.4000", "5.00").delta(MARKET, "yes", "0.4000", "-2.00").wait(SECOND // 5)
+    script.same().delta(MARKET, "yes", "0.4000", "-2.00").filled("2.00").wait(SECOND // 5)
+    script.same().wait(2_000_000).delta(MARKET, "yes", "0.4000", "-1.00").filled("1.00")  # told for 2 ms earlier
+    sizes, found = left(script, tmp_path / "tape")
+    assert sizes == [1_000, 1_000, 800, 800, 800]
+    assert found.excess == 0
+
+
 def test_an_order_that_ends_by_itself_is_told_by_its_order_frame(tmp_path: Path) -> None:
     script = OwnerScript().ours("yes", "0.4000", "5.00").delta(MARKET, "yes", "0.4000", "-5.00").wait(SECOND)
     script.same().delta(MARKET, "yes", "0.4000", "-5.00").order("canceled", "0.00")
