@@ -25,7 +25,7 @@ from tapedeck_cast import (
     specify,
 )
 from tapedeck_console import Json, answer, progress_bar, span_of
-from tapedeck_report import make_report, require_place
+from tapedeck_report import Png, make_report, require_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def backtest(
     queue: Queue = "proportional@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
     cash: Cash = 10_000.0, seed: Seed = 0, since: Since = None, until: Until = None, max_order: MaxOrder = 10.0,
     max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
-    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, out: Out = None, report: Report = None,
+    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, out: Out = None, report: Report = None, png: Png = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Try strategies on tapes: a simulated venue answers their orders, with queue, latency and fees.
@@ -110,14 +110,13 @@ def backtest(
         until_ns=until_ns,
     )
     _require_free(out)
-    if report is not None:
-        require_place(report)
+    require_place(report, png)
     with progress_bar("backtesting") as progress:
         result = perform(setup, command=("tapedeck", *sys.argv[1:]), progress=progress)
     if out is not None:
         result.write(out)
     if report is not None:
-        make_report(result, report)
+        make_report(result, report, png=png)
     answer(dict(result.manifest), result_lines(result), as_json=as_json)
     raise typer.Exit(1 if result.manifest["faults"] else 0)
 

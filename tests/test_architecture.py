@@ -40,7 +40,7 @@ DEPENDENCIES: Final = {
     "strategies": "msgspec numpy",
     "capture.tape": "msgspec numpy pyarrow",
     "capture": "msgspec numpy pyarrow websocket requests cryptography prometheus_client",
-    "replay": "msgspec numpy pyarrow duckdb aiohttp cryptography nautilus_trader",
+    "replay": "msgspec numpy pyarrow duckdb aiohttp cryptography matplotlib nautilus_trader",
     **dict.fromkeys(COMMANDS, "msgspec rich typer"),
 }
 """Package to the other people's packages that it may import."""
@@ -49,7 +49,8 @@ DOORS: Final = {
     "aiohttp": "replay.exchange.server replay.view.server",  # an exchange, and a page: no client of one asks the other
     "cryptography": "capture.auth replay.exchange.keyring",  # the client signs, the exchange verifies: no code shared
     "duckdb": "replay.query",
-    "importlib": "core.compiled core.copies replay.loading replay.report.html",
+    "importlib": "core.compiled core.copies replay.loading replay.report.html replay.report.pictures",
+    "matplotlib": "replay.report.pictures",  # likewise
     "nautilus_trader": "replay.exports.nautilus",  # an extra: nobody else may need it
     "numba": "core.compiled",
     "prometheus_client": "capture.metrics",

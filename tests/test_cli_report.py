@@ -1,5 +1,6 @@
 """The report on the command line: of a true backtest, by both ways, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,27 @@ def test_a_page_that_cannot_be_written_and_a_result_that_is_none_are_refused(pla
         assert done.exception is not None
         assert why in str(done.exception)
     assert not (place / "page.html").exists()
+
+
+def test_charts_as_pictures_lie_where_they_are_wanted(place: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = run("report", place / "result", "--out", place / "with.html", "--png", place / "png", "--json")
+    assert done.exit_code == 0, done.output
+    named = json.loads(done.output)["pictures"]
+    assert sorted(named) == sorted(map(str, (place / "png").iterdir()))
+    assert len(named) == 4
+
+
+def test_pictures_that_cannot_be_drawn_are_refused_before_any_work(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backtest = ("backtest", TRADER, "--tape", place / "tape")
+    for arguments, why in (
+        ((*backtest, "--png", place / "none"), "--png is of a page"),
+        ((*backtest, "--report", place / "more.html", "--png", place / "at-once.html"), "is no directory"),
+    ):
+        assert why in str(run(*arguments).exception)
+    monkeypatch.setattr("replay.report.pictures.find_spec", lambda _: None)
+    refused = run("report", place / "result", "--out", place / "more.html", "--png", place / "none")
+    assert "matplotlib, which is not installed" in str(refused.exception)
+    assert not (place / "more.html").exists() and not (place / "none").exists()

@@ -11,7 +11,10 @@ from replay.report.source import Result
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A page that was written. bytes: its size. left_out: section, or market, to why there is nothing in it."""
+    """A page that was written. bytes: its size. left_out: section, or market, to why there is nothing in it.
+
+    pictures: files of its charts, where they were asked for.
+    """
 
     out: str
     bytes: int
@@ -19,6 +22,7 @@ class Written(msgspec.Struct, frozen=True):
     warnings: list[str]
     charts: int
     left_out: dict[str, str]
+    pictures: list[str]
 
 
 def tapes_of(result: Result, given: Sequence[Path] | None) -> list[Path]:
@@ -34,12 +38,15 @@ def tapes_of(result: Result, given: Sequence[Path] | None) -> list[Path]:
     return list(given)
 
 
-def written(page: Page, out: Path) -> Written:
-    """What is to be said of a page that was just written."""
+def written(page: Page, out: Path, pictures: Sequence[Path] = ()) -> Written:
+    """What is to be said of a page that was just written, and of pictures beside it."""
     left_out = dict(sorted(page.missing.items())) | {
         chart.market: chart.missing for chart in page.charts if chart.missing
     }
-    return Written(str(out), out.stat().st_size, page.top.headline, list(page.top.warnings), len(page.charts), left_out)
+    return Written(
+        str(out), out.stat().st_size, page.top.headline, list(page.top.warnings), len(page.charts), left_out,
+        [str(path) for path in pictures],
+    )  # fmt: skip
 
 
 def written_lines(found: Written) -> Iterator[str]:
@@ -50,3 +57,5 @@ def written_lines(found: Written) -> Iterator[str]:
         names = [name for name, reason in found.left_out.items() if reason == why]
         yield f"left out   {', '.join(names)}: {why.rstrip('.')}"
     yield f"report     {found.out}  ({found.bytes:,} bytes, charts of {found.charts} markets)"
+    if found.pictures:
+        yield f"pictures   {len(found.pictures)} in {Path(found.pictures[0]).parent}"

@@ -1,20 +1,30 @@
 """The report in a real browser: it draws everything, complains of nothing, asks nobody, and can be used by keyboard."""
 
+import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 from backtest_sample import SampleResult, empty, quote, walk
 from browser import NARROW, WIDE, Seen, browsing, needs_browser
-from imported import tape_of
-from tapes import needs_tapes
+from fixture_tapes import fixture_tape
+from tapes import TAPES, needs_tapes
 
 from replay import open_tape
+from replay.backtest.run import perform
+from replay.backtest.setup import Setup
+from replay.dialects.btc15m import CONNECTED, Line
+from replay.importer import ImportOptions, import_recording
+from replay.loading import specify
 from replay.report.html import LIMIT_BYTES, write_report
+from replay.synthetic import START_NS as SYNTHETIC_NS
+from replay.synthetic import Plan, recording
+from replay.venue.terms import VenueTerms
 from strategies.regime import Detector
 
 pytestmark = pytest.mark.integration
@@ -179,17 +189,66 @@ def test_a_page_of_nothing_gives_its_reasons(seen: Seen, tmp_path: Path) -> None
     assert (seen.page.evaluate(CHARTS), seen.complaints, seen.hosts()) == ([], [], set())
 
 
+def traded(strategy: str, tapes: Sequence[Path], page: Path, *, markets: Sequence[str] = ("*",)) -> None:
+    """The page of a true backtest."""
+    setup = Setup(
+        tapes=tuple(map(str, tapes)), strategies=(specify("trader", strategy, {}),),
+        venue=VenueTerms("proportional@1", fees="quadratic:1", ticks="linear_cent"), markets=tuple(markets),
+    )  # fmt: skip
+    write_report(perform(setup, command=()), page, list(tapes), Detector)
+
+
+def require_drawn(seen: Seen, page: Path) -> set[str]:
+    """That every chart of a page has data, is small enough and clean; the charts' titles."""
+    assert page.stat().st_size < LIMIT_BYTES
+    opened(seen, page)
+    charts = seen.page.evaluate(CHARTS)
+    assert [title for title, points, _ in charts if not points] == []
+    assert (seen.complaints, seen.hosts()) == ([], set())
+    return {title for title, _, _ in charts}
+
+
+@needs_browser
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")])
+def test_a_backtest_on_a_sandbox_tape_draws_everything(
+    seen: Seen, size: tuple[int, int], scheme: Literal["light", "dark"], sandbox: Path
+) -> None:
+    seen.page.set_viewport_size({"width": size[0], "height": size[1]})
+    seen.page.emulate_media(color_scheme=scheme)
+    titles = require_drawn(seen, sandbox)
+    assert TITLES - titles <= {"Fees"}
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.fixture(name="sandbox", scope="module")
+def _sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sandbox")
+    traded("pupils:Quoter", [fixture_tape("run-1", place).path], place / "report.html")
+    return place / "report.html"
+
+
 @needs_browser
 @needs_tapes
-def test_the_report_of_a_real_tape_draws_everything(seen: Seen, tmp_path: Path) -> None:
-    tape = tape_of("gold15m/102030-30")
-    market = "KXGOLD15M-26AUG102030-30"
-    write_report(quote(tape, [market], {market: 0}), tmp_path / "report.html", [tape.path], Detector)
-    assert (tmp_path / "report.html").stat().st_size < LIMIT_BYTES
-    opened(seen, tmp_path / "report.html")
-    charts = seen.page.evaluate(CHARTS)
-    assert {title for title, points, _ in charts if points} == TITLES
-    assert (seen.complaints, seen.hosts()) == ([], set())
+@pytest.mark.slow
+def test_a_backtest_on_settled_markets_draws_everything(seen: Seen, tmp_path: Path) -> None:
+    import_recording([TAPES / "gold15m" / "102030-30"], tmp_path / "tape", ImportOptions(filtered=True))
+    traded("strategies.market_maker:MarketMaker", [tmp_path / "tape"], tmp_path / "report.html")
+    assert TITLES - require_drawn(seen, tmp_path / "report.html") <= {"Fees"}
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_day_of_two_dozen_markets_stays_small(seen: Seen, tmp_path: Path) -> None:
+    markets, day_s = 24, 86_400
+    with gzip.open(tmp_path / "recording.jsonl.gz", "wb", 1) as out:
+        for event in recording(Plan(frames=150_000, markets=markets)):
+            at_ns = SYNTHETIC_NS + (event.at_ns - SYNTHETIC_NS) * day_s // 1_445
+            line = Line(at_ns, event.connection, event.frame, CONNECTED if event.frame is None else None)
+            out.write(msgspec.json.encode(line) + b"\n")
+    import_recording([tmp_path / "recording.jsonl.gz"], tmp_path / "tape")
+    traded("pupils:Quoter", [tmp_path / "tape"], tmp_path / "report.html")
+    require_drawn(seen, tmp_path / "report.html")
+    assert seen.page.locator("#market option").count() == markets
 
 
 def _assets() -> Iterator[tuple[str, str]]:
