@@ -200,7 +200,7 @@ def test_a_run_is_shown_with_its_orders_fills_decisions_and_gap(
     seen.page.keyboard.press("]")
     seen.page.get_by_role("tab", name="Gaps").click()
     assert "reconnect" in seen.page.locator("#tab-gaps").inner_text()
-    assert "1 gaps" in seen.page.locator("#legend").inner_text()
+    assert re.search(r"\b1 gap\b", seen.page.locator("#legend").inner_text())
     assert (brightness(seen) < 60) if scheme == "dark" else (brightness(seen) > 200)
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     require_clean(seen)

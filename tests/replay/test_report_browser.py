@@ -145,6 +145,24 @@ def test_another_market_is_chosen_by_keys_and_the_table_sorts(seen: Seen, report
 
 
 @needs_browser
+def test_names_of_a_chart_have_room_and_hide_what_they_name(seen: Seen, report: Path) -> None:
+    seen.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    opened(seen, report)
+    names = seen.page.locator(".keys button")
+    assert names.count() > 10
+    cut = "keys => keys.filter((key) => key.scrollWidth > key.clientWidth).map((key) => key.textContent)"
+    assert names.evaluate_all(cut) == []
+    own = seen.page.get_by_role("button", name="own bid")
+    own.focus()
+    shown = """() => DRAWN.find((one) => one.node.getAttribute("aria-label").startsWith("Price"))
+        .chart.getOption().legend[0].selected["own bid"]"""
+    for is_shown in (False, True):
+        seen.page.keyboard.press("Enter")
+        assert (own.get_attribute("aria-pressed") == "true", seen.page.evaluate(shown)) == (is_shown, is_shown)
+    assert seen.complaints == []
+
+
+@needs_browser
 def test_the_page_changes_its_colours_with_the_system(seen: Seen, report: Path) -> None:
     opened(seen, report)
     seen.page.emulate_media(color_scheme="dark")

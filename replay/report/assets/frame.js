@@ -80,12 +80,28 @@ function timeAxis(look, min, max, extra) {
   };
 }
 
+/** Names of series that may be hidden; they are shown by `legendKeys` above the chart, where they have room to wrap. */
 function legend(look, names) {
-  return {
-    type: "scroll", top: 0, left: 0, right: 8, pageIconColor: look.muted, pageIconInactiveColor: look.line,
-    pageIconSize: 10, pageTextStyle: { color: look.muted, fontSize: 11 }, icon: "roundRect", itemWidth: 12, itemHeight: 8, itemGap: 14, data: names,
-    textStyle: { color: look.muted, fontSize: 12 }, inactiveColor: look.line, inactiveBorderColor: look.line,
+  return { show: false, data: names };
+}
+
+/** A chart's names as buttons, each with its colour; one hides what it names, or shows it again. */
+function legendKeys(entry, option) {
+  const names = option.legend ? option.legend.data : [];
+  const colour = (name) => {
+    const one = option.series.find((series) => series.name === name) || {};
+    return (one.itemStyle || {}).color || (one.lineStyle || {}).color || one.color || "currentColor";
   };
+  const keys = el("div", { class: "keys", role: "group", "aria-label": "Shown in this chart" }, ...names.map((name) => {
+    const button = el("button", { type: "button", "aria-pressed": "true", onclick: () => {
+      entry.chart.dispatchAction({ type: "legendToggleSelect", name });
+      button.setAttribute("aria-pressed", String(entry.chart.getOption().legend[0].selected[name] !== false));
+    } }, el("i", { style: `background:${colour(name)}` }), name);
+    return button;
+  }));
+  if (entry.keys) entry.keys.remove();
+  entry.keys = names.length ? keys : null;
+  if (names.length) entry.node.before(keys);
 }
 
 function zooms(axes) {
@@ -144,7 +160,9 @@ function drawAll(anew) {
       const kept = entry.chart && entry.chart.getOption().dataZoom;
       if (entry.chart) entry.chart.dispose();
       entry.chart = echarts.init(entry.node, null, { renderer: "canvas", useUTC: true });
-      entry.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...entry.draw(look, entry) });
+      const option = entry.draw(look, entry);
+      entry.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option });
+      legendKeys(entry, option);
       if (entry.group) entry.chart.group = entry.group;
       if (entry.ready) entry.ready(entry.chart);
       if (kept && kept.length) {

@@ -69,7 +69,7 @@ function priceCard(chart) {
   const draw = (look) => ({
     legend: legend(look, ["best bid and offer", "own bid", "own offer", "trades", "bought", "sold"]),
     tooltip: tooltip(look, { trigger: "item" }),
-    grid: [{ left: LEFT, right: RIGHT, top: 32, bottom: has ? 46 : 26 }, ...(has ? [{ left: LEFT, right: RIGHT, bottom: 26, height: 12 }] : [])],
+    grid: [{ left: LEFT, right: RIGHT, top: 10, bottom: has ? 46 : 26 }, ...(has ? [{ left: LEFT, right: RIGHT, bottom: 26, height: 12 }] : [])],
     xAxis: [timeAxis(look, t, until, { axisLabel: { show: !has, color: look.muted, fontSize: 11.5, hideOverlap: true } }),
       ...(has ? [timeAxis(look, t, until, { gridIndex: 1, axisLine: { show: false } })] : [])],
     yAxis: [valueAxis(look, { axisLabel: { formatter: asCents } }),

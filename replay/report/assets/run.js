@@ -58,7 +58,7 @@ function equityCard(page) {
     legend: legend(look, ["profit and loss", "before fees", "drawdown"]),
     tooltip: tooltip(look, { trigger: "axis", formatter: runTip(axis, money) }),
     axisPointer: { link: [{ xAxisIndex: "all" }] },
-    grid: [{ left: 66, right: 16, top: 30, height: "52%" }, { left: 66, right: 16, bottom: 24, height: "19%" }],
+    grid: [{ left: 66, right: 16, top: 10, height: "52%" }, { left: 66, right: 16, bottom: 24, height: "19%" }],
     xAxis: [runAxis(axis, look, { gridIndex: 0, axisLabel: { show: false } }), runAxis(axis, look, { gridIndex: 1 })],
     yAxis: [
       valueAxis(look, { gridIndex: 0, axisLabel: { formatter: dollarsShort } }),
@@ -88,7 +88,7 @@ function feesCard(page) {
   const draw = (look) => ({
     legend: legend(look, ["maker", "taker"]),
     tooltip: tooltip(look, { trigger: "axis", formatter: runTip(axis, money) }),
-    grid: { left: 66, right: 16, top: 30, bottom: 24 },
+    grid: { left: 66, right: 16, top: 10, bottom: 24 },
     xAxis: runAxis(axis, look),
     yAxis: valueAxis(look, { scale: false, axisLabel: { formatter: dollarsShort } }),
     dataZoom: zooms([0]),
@@ -130,7 +130,7 @@ function activityCard(page) {
   const draw = (look) => ({
     legend: legend(look, ["placed", "cancelled", "fills"]),
     tooltip: tooltip(look, { trigger: "axis", formatter: runTip(axis, String) }),
-    grid: { left: 46, right: 16, top: 30, bottom: 24 },
+    grid: { left: 46, right: 16, top: 10, bottom: 24 },
     xAxis: runAxis(axis, look),
     yAxis: valueAxis(look, { scale: false, minInterval: 1 }),
     dataZoom: zooms([0]),
@@ -182,7 +182,7 @@ function markOutCard(page) {
           `${grouped(row.fills[at], 0)} fills, ${dollars(row.money[at])} in all`);
       },
     }),
-    grid: { left: 52, right: 16, top: 34, bottom: 26 },
+    grid: { left: 52, right: 16, top: 12, bottom: 26 },
     xAxis: { ...categoryAxis(look, null, { type: "value", data: undefined, min: -0.5, max: horizons.length - 0.5, interval: 0.5 }),
       axisLabel: { color: look.muted, fontSize: 11.5, formatter: (x) => (Number.isInteger(x) && horizons[x]) || "" },
       splitLine: { show: false } },
@@ -240,7 +240,7 @@ function binsCard(title, note, bins, names) {
     legend: bins.names.length > 1 ? legend(look, bins.names) : undefined,
     tooltip: tooltip(look, { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) =>
       tip(items[0].name, ...items.map((item) => `${item.seriesName}: ${grouped(item.value, 0)}`)) }),
-    grid: { left: 8, right: 12, top: bins.names.length > 1 ? 32 : 12, bottom: 24, containLabel: true },
+    grid: { left: 8, right: 12, top: 12, bottom: 24, containLabel: true },
     xAxis: categoryAxis(look, bins.labels, { name: names, nameLocation: "middle", nameGap: 24,
       nameTextStyle: { color: look.muted, fontSize: 11.5 } }),
     yAxis: valueAxis(look, { scale: false, minInterval: 1 }),

@@ -18,6 +18,7 @@ export const minute = (ms) => formatter({ hour: "2-digit", minute: "2-digit" }).
 export const day = (ms) => formatter({ day: "2-digit", month: "short" }).format(ms);
 export const date = (ms) => formatter({ year: "numeric", month: "short", day: "2-digit" }).format(ms);
 export const precise = (ms) => `${clock(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
+export const tenth = (ms) => `${clock(ms)}.${Math.floor((ms % 1000) / 100)}`;
 export const zoneName = () => (zone === "UTC" ? "UTC" : "ET");
 
 // 4250 is 42.5¢: what people say of a market.

@@ -3,7 +3,7 @@
 import { createChart, HistogramSeries } from "./vendor/lightweight-charts-5.2.1.js";
 import { ask, isOver } from "./api.js";
 import { $, make } from "./dom.js";
-import { clock, count, date, minute, precise, span } from "./format.js";
+import { clock, count, date, minute, precise, span, tenth } from "./format.js";
 import { color, onTheme } from "./theme.js";
 
 export const LOOK = {
@@ -31,7 +31,7 @@ export class Timeline {
     this.chart = createChart(this.element, {
       autoSize: true, handleScroll: false, handleScale: false,
       rightPriceScale: { visible: false, scaleMargins: { top: 0.06, bottom: 0.3 } },
-      timeScale: { fixLeftEdge: true, fixRightEdge: true, borderVisible: false, timeVisible: true, secondsVisible: true, tickMarkFormatter: (time, kind) => (kind < 3 ? date(time * 1000) : kind > 3 ? clock(time * 1000) : minute(time * 1000)) },
+      timeScale: { fixLeftEdge: true, fixRightEdge: true, borderVisible: false, timeVisible: true, secondsVisible: true, tickMarkFormatter: (time, kind) => (kind < 3 ? date(time * 1000) : kind > 3 ? (this.isFine() ? tenth : clock)(time * 1000) : minute(time * 1000)) },
       layout: { attributionLogo: false, fontSize: 11 },
       grid: { vertLines: { visible: false }, horzLines: { visible: false } },
       crosshair: { horzLine: { visible: false, labelVisible: false } },
@@ -46,6 +46,11 @@ export class Timeline {
       else this.go({ ms: this.msAt(event.point.x) });
     });
     onTheme(() => this.paint());
+  }
+
+  // Whether the labels of its time may lie less than a second apart.
+  isFine() {
+    return this.tape !== null && this.tape.last_ms - this.tape.first_ms < 20_000;
   }
 
   async load(tape) {
@@ -89,7 +94,7 @@ export class Timeline {
     if (this.tape.gaps.length) told.set("gaps", ["--gap", this.tape.gaps.length]);
     else told.delete("gaps");
     for (const [words, [look, many]] of told) {
-      const entry = make("span", "mark", `${count(many)} ${words}`);
+      const entry = make("span", "mark", `${count(many)} ${many === 1 ? words.replace(/s$/, "") : words}`);
       entry.style.setProperty("--mark", `var(${look})`);
       legend.append(entry);
     }
