@@ -22,7 +22,10 @@ from replay.sql import connect
 pytestmark = pytest.mark.integration
 
 ROLL_BYTES: Final = 64 << 10
-"""Some two hundred frames: at this load several segments are sealed a second."""
+"""Some two hundred frames: several segments are sealed a second."""
+
+LOADED_ROLL_BYTES: Final = 8 * ROLL_BYTES
+"""The same in a long recording, which would have a thousand segments else and be asked ever more slowly."""
 
 LOADED: Final = 20.0
 """Speed that makes about 2,000 frames a second of the made-up recording."""
@@ -93,7 +96,7 @@ def require_right(looks: list[Look], tape: Tape, market: str) -> None:
         if record.kind == Kind.FRAME:
             types[json.loads(record.payload)["type"]] += 1
         if isinstance(step.message, BookDelta):
-            trust[0] += player.store.view(step.message.market).trusted
+            trust[0] += player.store.states()[step.message.market].trusted
             trust[1] += isinstance(step.change, Change)
         while at is not None and record.seq == at.records - 1:
             assert at.types == types
@@ -106,12 +109,14 @@ def require_right(looks: list[Look], tape: Tape, market: str) -> None:
     assert at is None
 
 
-def ask_while_recording(place: Path, *, looks_due: int, frames: int, speed: float, commands: int) -> None:
+def ask_while_recording(
+    place: Path, *, looks_due: int, frames: int, speed: float, commands: int, roll_bytes: int = ROLL_BYTES
+) -> None:
     """Record under load, ask so often meanwhile, by commands too, and hold all of it against the tape in the end."""
     path, looks = place / "tape", list[Look]()
     with (
         recorded_exchange(place, frames=frames, speed=speed) as exchange,
-        Recording(exchange, path, "--all", roll_bytes=ROLL_BYTES) as recording,
+        Recording(exchange, path, "--all", roll_bytes=roll_bytes) as recording,
     ):
         recording.wait_state("recording")
         market = markets_of(Tape.open(place / "source"))[0]
@@ -147,4 +152,6 @@ def test_queries_while_a_recorder_writes_and_seals_are_of_a_prefix(tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_a_thousand_queries_under_load_are_of_a_prefix(tmp_path: Path) -> None:
-    ask_while_recording(tmp_path, looks_due=100, frames=250_000, speed=LOADED, commands=10)
+    ask_while_recording(
+        tmp_path, looks_due=100, frames=250_000, speed=LOADED, commands=10, roll_bytes=LOADED_ROLL_BYTES
+    )
