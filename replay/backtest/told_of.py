@@ -96,7 +96,8 @@ def _idle(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
     said += [f"{told.get('market', '') or 'it'} said: {told['text']}" for told in last]
     if sums["not_on_tape"]:
         said.append(
-            f"{sums['not_on_tape']:,} requests by REST had no answer on the tape, so facts may have been missing"
+            f"{sums['not_on_tape']:,} requests by REST had no answer on the tape, so facts may have been missing; "
+            "--fees and --ticks suppose those of markets"
         )
     return said
 
