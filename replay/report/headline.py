@@ -119,7 +119,7 @@ def _tiles(numbers: Numbers) -> list[Tile]:
         Tile("Profit and loss", dollars(numbers.pnl), "after fees, open positions at their mark", mood),
         Tile(
             "While the book was trusted", dollars(numbers.trusted),
-            f"{dollars(numbers.untrusted)} while it was not", "plain" if not doubted else "bad",
+            f"{dollars(numbers.untrusted)} while it was not", "plain" if not doubted else "doubt",
         ),
         Tile("Fills", f"{numbers.fills:,}", bought),
         Tile("Fees", dollars(numbers.fees), f"{numbers.takers:,} of the fills took"),

@@ -197,7 +197,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class Tile(msgspec.Struct, frozen=True):
-    """A number of the first screen. mood: good, bad or plain."""
+    """A number of the first screen. mood: good, bad, doubt or plain."""
 
     label: str
     value: str

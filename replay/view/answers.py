@@ -63,7 +63,7 @@ class Answers:
         tape, known = self.tape, self.scout.known()
         entries, last_seq = tape.manifest.entries, tape.next_seq - 1
         first_ns = self.pages.when(0) if last_seq >= 0 and not entries else (entries[0].first_ns if entries else 0)
-        last_ns = self.pages.when(last_seq) if last_seq >= 0 else 0
+        last_ns = self.pages.end_ns()
         counts = known.markets
         names = sorted(counts, key=lambda name: (-counts[name], name))[:MARKETS]
         return {

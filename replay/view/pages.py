@@ -23,7 +23,7 @@ from capture.tape.segment import SegmentFile, open_segment
 from capture.tape.typed import columns_of
 from core.columns import Columns
 from core.packed import Ints
-from core.records import Record
+from core.records import Kind, Record
 from replay.view.narrow import NARROW
 from replay.view.watched import Watched
 
@@ -38,6 +38,11 @@ RAW_KEPT: Final = 3
 
 SEGMENTS_KEPT: Final = 16
 """Open segment files, so that their footers are read once."""
+
+ASIDE_ROWS: Final = 64
+"""Records of a session of answers at most: more of them are worth their place on the time line."""
+
+_ASIDE: Final = (Kind.SESSION, Kind.REST, Kind.CLEAN_STOP)
 
 SHOWN: Final = (
     *("at_ns", "kind", "connection", "type", "malformed", "market", "side", "price", "size", "yes_bid", "yes_ask"),
@@ -185,6 +190,18 @@ class Pages:
         entry = self._entry(seq)
         first_seq = entry.first_seq + (seq - entry.first_seq) // PAGE_ROWS * PAGE_ROWS
         return first_seq, min(first_seq + PAGE_ROWS - 1, entry.last_seq), self._before(entry.first_seq)
+
+    def end_ns(self) -> int:
+        """When the last record was received, 0 = there is none; sessions of nothing but REST answers at the end left
+        out: those that are imported were fetched days later, beside which a tape of minutes would be a sliver.
+        """
+        last_seq = self.tape.next_seq - 1
+        for entry in reversed(self.tape.manifest.entries):
+            is_all = entry.first_seq == 0 or entry.last_seq != last_seq or entry.rows > ASIDE_ROWS
+            if is_all or not np.isin(self.at(entry.first_seq).kind, _ASIDE).all():
+                break
+            last_seq = entry.first_seq - 1
+        return self.when(last_seq) if last_seq >= 0 else 0
 
     def _before(self, seq: int) -> int:
         entries = self.tape.manifest.entries

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from core.actions import Decision, Outcome, decode_decision, decode_outcome
+from core.actions import Decision, Outcome, Say, Select, decode_decision, decode_outcome
 from core.records import Kind, Record
 from replay.view.answers import Answers, NotOnTapeError, book_answer, ms, record_answer
 from replay.view.outline import Mark, mark_codes, marks_of
@@ -77,6 +77,7 @@ def why_answer(answers: Answers, seq: int) -> dict[str, Any]:
         "market": market,
         "number": decision.number,
         "refused": decision.refused,
+        "silent": isinstance(decision.action, Say | Select),
         "cause": record_answer(cause),
         "after_ms": ms(record.at_ns - cause.at_ns),
         "book": book_answer(answers.stands.at(decision.cause, market, "why"), market) if market else None,

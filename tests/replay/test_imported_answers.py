@@ -8,6 +8,7 @@ import pytest
 from imported import files_of
 from tapes import TAPES, needs_tapes
 from trials import made_tape, perform, setup
+from viewing import answering
 
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
@@ -88,6 +89,22 @@ def test_an_export_gives_back_the_frames_and_counts_the_answers(tmp_path: Path) 
     report = export_jsonl(Tape.open(tmp_path / "tape"), tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == frames.read_bytes()
     assert report.skipped == {"REST": 2}
+
+
+@pytest.mark.parametrize("answers", [[DAY_MS, 2 * DAY_MS], []])
+def test_the_views_time_line_ends_with_the_frames(tmp_path: Path, answers: list[int]) -> None:
+    imported(gold(tmp_path / "a", MS, MS + 500), *[answer(tmp_path / f"{ms}.json", MS + ms) for ms in answers])
+    with answering(tmp_path / "tape") as page:
+        found = page.tape_answer()
+        assert (round(found["first_ms"]), round(found["last_ms"])) == (MS, MS + 500)
+        assert (found["records"] > 4) == bool(answers)
+
+
+def test_the_views_time_line_holds_answers_where_there_is_nothing_else_behind_them(tmp_path: Path) -> None:
+    imported(gold(tmp_path / "a", MS + 900), answer(tmp_path / "before.json", MS))
+    with answering(tmp_path / "tape") as page:
+        found = page.tape_answer()
+        assert (round(found["first_ms"]), round(found["last_ms"])) == (MS, MS + 900)
 
 
 def test_what_only_looks_like_an_answer_is_no_recording(tmp_path: Path) -> None:

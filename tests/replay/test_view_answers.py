@@ -14,6 +14,7 @@ from viewing import answering
 from wild import busy, wild
 
 from capture.tape.reader import Tape
+from core.actions import Say, Select, decode_decision
 from core.records import Kind
 from replay.player import Player
 from replay.view.answers import Answers, BadQuestionError, NotOnTapeError
@@ -202,6 +203,7 @@ def test_a_decision_is_told_with_its_cause_the_state_it_saw_and_its_outcome(tmp_
             why = why_answer(answers, row["seq"])
             assert why["cause"]["seq"] == row["cause"] < row["seq"]
             assert why["cause"]["raw"]["text"].encode() == records[row["cause"]].payload
+            assert why["silent"] == isinstance(decode_decision(records[row["seq"]].payload).action, Say | Select)
             if why["market"]:
                 expected = truth(tape, [row["cause"]], why["market"])[row["cause"]]
                 assert {name: why["book"][name] for name in expected} == expected

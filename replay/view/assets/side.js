@@ -95,7 +95,7 @@ export class Side {
     const outcome = make("li");
     outcome.append(make("strong", "", "It led to "));
     if (found.outcome) outcome.append(this.link(found.outcome.seq, found.outcome.done), make("span", "quiet", ` ${found.outcome.line.split(": ").slice(1).join(": ")}, ${span(Math.max(found.outcome.after_ms, 0))} later`));
-    else outcome.append(make("span", "quiet", found.refused ? "nothing" : "no answer on the tape"));
+    else outcome.append(make("span", "quiet", found.refused || found.silent ? "nothing at the exchange" : "no answer on the tape"));
     steps.append(outcome);
     this.why.replaceChildren(...parts, steps);
   }
