@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from capture.tape.buffers import flat
 from capture.tape.reader import Tape
 from core.records import Control, Kind
 from core.times import SECOND_NS
@@ -91,7 +92,7 @@ def _fold(controls: list[Control]) -> tuple[str, ...]:
 def _controls(tape: Tape, from_seq: int, before_seq: int) -> Iterator[Control]:
     """The CONTROL payloads in a span of seqs: found by the kinds alone, which are a few bytes a segment."""
     for table in tape.tables(("seq", "kind"), from_seq):
-        seqs, kinds = table.column("seq").to_numpy(), table.column("kind").to_numpy()
+        seqs, kinds = flat(table.column("seq")), flat(table.column("kind"))
         for seq in seqs[(kinds == Kind.CONTROL) & (seqs < before_seq)].tolist():
             for record in tape.records(seq, seq):
                 yield _CONTROL.decode(record.payload)

@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
+from capture.tape.buffers import flat
 from capture.tape.errors import TapeError
 from capture.tape.layout import FORMAT_VERSION, Label, day_number
 from capture.tape.reader import Tape
@@ -326,7 +327,7 @@ def _require_connections(tape: Tape, connections: Iterable[int]) -> None:
         return
     there: set[int] = set()
     for table in tape.tables(columns=["connection"]):
-        there.update(np.unique(table.column("connection").to_numpy()).tolist())
+        there.update(np.unique(flat(table.column("connection"))).tolist())
     for number in sorted(wanted - there | wanted & {0}):
         has = ", ".join(str(other) for other in sorted(there - {0})[:MAX_NAMED]) or "none"
         raise TapeError(f"{tape.path}: has no connection {number}; it has {has}")
@@ -336,7 +337,7 @@ def _session_before(tape: Tape, position: int) -> Session:
     """The session that the record before this seq belongs to."""
     found = -1
     for table in tape.tables(columns=["seq", "kind"]):
-        kinds, seqs = table.column("kind").to_numpy(), table.column("seq").to_numpy()
+        kinds, seqs = flat(table.column("kind")), flat(table.column("seq"))
         sessions = seqs[(kinds == Kind.SESSION) & (seqs < position)]
         found = int(sessions[-1]) if len(sessions) else found
         if int(seqs[-1]) >= position:

@@ -161,8 +161,8 @@ def test_the_grid_says_what_the_book_says(desk: Desk) -> None:
     for row in rows[:: len(rows) // 6]:
         book = desk.ask("book", "tape", row["market"], "--at", row["at_ns"])
         assert book["trusted"] == row["trusted"]
-        assert book["yes"] == [list(level) for level in zip(row["yes_price"], row["yes_size"], strict=True)]
-        assert book["no"] == [list(level) for level in zip(row["no_price"], row["no_size"], strict=True)]
+        assert book["yes"] == [list(level) for level in zip(row["yes_price_e4"], row["yes_size_e2"], strict=True)]
+        assert book["no"] == [list(level) for level in zip(row["no_price_e4"], row["no_size_e2"], strict=True)]
 
 
 def test_times_are_the_same_in_every_form_and_shown_with_their_zone(desk: Desk) -> None:

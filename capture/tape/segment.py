@@ -227,7 +227,7 @@ class SegmentFile:
     def record_groups(self, from_seq: int = 0) -> Iterator["RecordGroup"]:
         """Its records from that seq on, a row group at a time, read and rebuilt but not made into objects yet."""
         for table in self.groups([*NUMBERS, *self.rebuild_columns], from_seq):
-            yield RecordGroup([table.column(name).to_numpy() for name in NUMBERS], self.payloads(table))
+            yield RecordGroup([flat(table.column(name)) for name in NUMBERS], self.payloads(table))
 
     def records(self, from_seq: int = 0) -> Iterator[Record]:
         """Its records from that seq on, as they were appended."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capture.startup import is_tape
+from capture.tape.buffers import flat
 from capture.tape.reader import Tape
 from core.actions import decode_progress, terms_of
 from core.records import Kind, Record, decode_session
@@ -43,7 +44,7 @@ def _records(tape: Tape) -> Iterator[Record]:
     """The SESSION records, and of each stretch without one the last PROGRESS: found by the kinds alone."""
     last = -1
     for table in tape.tables(("seq", "kind")):
-        seqs, kinds = table.column("seq").to_numpy(), table.column("kind").to_numpy()
+        seqs, kinds = flat(table.column("seq")), flat(table.column("kind"))
         wanted = (kinds == Kind.SESSION) | (kinds == Kind.PROGRESS)
         for seq, kind in zip(seqs[wanted].tolist(), kinds[wanted].tolist(), strict=True):
             if kind == Kind.PROGRESS:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from capture.tape.buffers import flat
 from capture.tape.reader import Tape
 from core.errors import ConfigError
 from core.records import Kind
@@ -41,8 +42,8 @@ def days_of(tape: Tape) -> tuple[str, ...]:
     """The UTC days of which a tape has frames, in order."""
     found: set[int] = set()
     for table in tape.tables(["kind", "at_ns"]):
-        is_frame = table.column("kind").to_numpy() == Kind.FRAME
-        found.update(np.unique(table.column("at_ns").to_numpy()[is_frame] // DAY_NS).tolist())
+        is_frame = flat(table.column("kind")) == Kind.FRAME
+        found.update(np.unique(flat(table.column("at_ns"))[is_frame] // DAY_NS).tolist())
     return tuple(date.fromordinal(_EPOCH + day).isoformat() for day in sorted(found))
 
 

@@ -58,7 +58,7 @@ class Peeker(Quoter):
             frame = frame.f_back
         assert frame is not None
         batch = frame.f_locals["self"].player._feed._batch
-        prices = [price for price in batch._columns.ints["price"].tolist() if price > 0]
+        prices = [price for price in batch.columns.ints["price"].tolist() if price > 0]
         return prices[-1] if prices else market.bid or 0
 
 
