@@ -13,6 +13,7 @@ import typer
 
 from tapedeck_cast import (
     MOST,
+    GroupLimit,
     MaxContracts,
     MaxDayLoss,
     MaxExposure,
@@ -21,6 +22,7 @@ from tapedeck_cast import (
     ParamsFile,
     Set,
     Strategies,
+    group_limit_of,
     limits_of,
     specify,
 )
@@ -80,8 +82,8 @@ def backtest(
     queue: Queue = "proportional@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
     cash: Cash = 10_000.0, seed: Seed = 0, since: Since = None, until: Until = None, max_order: MaxOrder = 10.0,
     max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
-    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, out: Out = None, report: Report = None, png: Png = None,
-    as_json: Json = False,
+    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, group_limit: GroupLimit = 0.0, out: Out = None,
+    report: Report = None, png: Png = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Try strategies on tapes: a simulated venue answers their orders, with queue, latency and fees.
 
@@ -105,6 +107,7 @@ def backtest(
         seed=seed,
         limits=limits,
         order_life_s=order_life,
+        group_limit=group_limit_of(group_limit),
         markets=tuple(select or ()),
         from_ns=from_ns,
         until_ns=until_ns,
@@ -131,7 +134,7 @@ def sweep(
     queue: Queue = "proportional@1", latency: Lag = "order=50ms,answer=50ms", fees: Fees = "", ticks: Ticks = "",
     cash: Cash = 10_000.0, seed: Seed = 0, since: Since = None, until: Until = None, max_order: MaxOrder = 10.0,
     max_contracts: MaxContracts = 25.0, max_exposure: MaxExposure = 50.0, max_day_loss: MaxDayLoss = 10.0,
-    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, as_json: Json = False,
+    max_markets: MaxMarkets = 10, order_life: OrderLife = 60, group_limit: GroupLimit = 0.0, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Many backtests side by side: every point of a grid, each written down when it is done.
 
@@ -152,7 +155,7 @@ def sweep(
     setup = Setup(
         tapes=tuple(str(tape) for tape in tapes), strategies=(), seed=seed, limits=limits, order_life_s=order_life,
         venue=venue_terms(queue=queue, latency=latency, fees=fees, ticks=ticks, cash=cash), markets=tuple(select or ()),
-        from_ns=from_ns, until_ns=until_ns,
+        from_ns=from_ns, until_ns=until_ns, group_limit=group_limit_of(group_limit),
     )  # fmt: skip
     fixed = given or []
     tasks = tasks_of(setup, lambda point: specify(strategies, [*fixed, *point], params), grids, points, hold_out)

@@ -33,6 +33,13 @@ MaxExposure = Annotated[float, typer.Option("--max-exposure", min=0.01, help="Do
 MaxDayLoss = Annotated[float, typer.Option("--max-day-loss", min=0.01, help="Dollars lost in a UTC day.")]
 MaxMarkets = Annotated[int, typer.Option("--max-markets", min=1, help="Markets with orders or a position.")]
 
+GroupLimit = Annotated[
+    float,
+    typer.Option(
+        "--group-limit", metavar="CONTRACTS", min=0.0, help="All orders go once so many match within 15 s; 0 = never."
+    ),
+]
+
 
 def path_of(strategy: str) -> str:
     """The import path of a strategy as it is written on the command line."""
@@ -101,6 +108,17 @@ def limits_of(
         day_loss=round(max_day_loss * 1_000_000),
         markets=max_markets,
     )
+
+
+def group_limit_of(contracts: float) -> int:
+    """What all orders of a run may match within 15 s (1/100 contract), 0 = no limit; raises ConfigError."""
+    from core.errors import ConfigError
+
+    require_numbers(contracts)
+    limit = round(contracts * 100)
+    if contracts and not limit:
+        raise ConfigError(f"--group-limit {contracts:g} is less than the smallest size, 0.01 contracts; 0 is no limit")
+    return limit
 
 
 def require_numbers(*values: float) -> None:

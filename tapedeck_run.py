@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tapedeck_cast import (
+    GroupLimit,
     MaxContracts,
     MaxDayLoss,
     MaxExposure,
@@ -20,6 +21,7 @@ from tapedeck_cast import (
     ParamsFile,
     Set,
     Strategies,
+    group_limit_of,
     limits_of,
     require_numbers,
     specify,
@@ -73,6 +75,7 @@ def run(
     max_day_loss: MaxDayLoss = 10.0,
     max_markets: MaxMarkets = 10,
     order_life: OrderLife = 60,
+    group_limit: GroupLimit = 0.0,
     max_lag_ms: MaxLag = 1_000,
     for_s: For = None,
     ca_file: CaFile = None,
@@ -86,6 +89,7 @@ def run(
     """
     from capture.environments import environment as find_environment
     from core.actions import RunTerms
+    from core.errors import ConfigError
 
     place = find_environment(environment)
     _require_permission(place, paper=paper, live_orders=live_orders)
@@ -99,8 +103,13 @@ def run(
     )
     specs = specify(strategies, given or [], params)
     terms = RunTerms(
-        strategies=specs, limits=limits, paper="touch" if paper else "", order_life_s=order_life, max_lag_ms=max_lag_ms
-    )
+        strategies=specs, limits=limits, paper="touch" if paper else "", order_life_s=order_life, max_lag_ms=max_lag_ms,
+        group_limit=group_limit_of(group_limit),
+    )  # fmt: skip
+    if paper and terms.group_limit:
+        raise ConfigError(
+            "--group-limit needs the exchange's order groups, which --paper has not; leave one of them away"
+        )
     _trade(place, out, terms, adopt=adopt, ignore=ignore, for_s=for_s or 0.0, ca_file=ca_file, as_json=as_json)
 
 
@@ -192,11 +201,15 @@ def limit_lines(place: "Environment", terms: "RunTerms") -> list[str]:
     names = ", ".join(spec.name for spec in terms.strategies)
     size = f"{limits.order / 100:g} contracts an order, {limits.market / 100:g} in a market, {limits.markets} markets"
     risk = f"${limits.exposure / 1e6:g}"
+    group = (
+        f"order group: all orders end, and none is taken, once {terms.group_limit / 100:g} contracts match within 15 s"
+    )
     return [
         f"{names} on {place.name} ({kind})",
         f"limits: {size}, {risk} at risk, nothing placed after ${limits.day_loss / 1e6:g} lost in a day",
         f"worst case: {risk} lost, if every order fills and every market goes the other way",
         f"orders end by themselves {terms.order_life_s} s after they were last renewed",
+        *([group] if terms.group_limit else []),
     ]
 
 

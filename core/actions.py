@@ -205,6 +205,8 @@ class RunTerms(msgspec.Struct, frozen=True, omit_defaults=True):
 
     paper: the name of the fill model, "" = real orders; paper_cash: money it begins with. order_life_s: how long an
     order lives unless it is renewed.
+    group_limit: once the run's orders match so much within 15 s (1/100 contract), the exchange cancels all of them and
+    takes no more; 0 = no such limit.
     max_lag_ms: see the shell. day, day_pnl, halted: from the PROGRESS of the session before.
     """
 
@@ -217,6 +219,7 @@ class RunTerms(msgspec.Struct, frozen=True, omit_defaults=True):
     day_pnl: int = 0
     halted: bool = False
     paper_cash: int = 10_000_000_000
+    group_limit: int = 0
 
 
 GO: Final = "go"

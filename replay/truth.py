@@ -227,7 +227,9 @@ def repeated(tape: Tape, run: Run, queue: str, latency: Latency, seed: int = 0) 
     hosted = Hosted(
         tape, "columns", (StrategySpec("repeater", "replay.truth:Repeater"),), load=lambda _spec: repeater,
         venue=VenueTerms(queue, latency, cash=CASH), seed=seed, listener=heard.append,
-        run_terms=RunTerms(limits=LIMITS, order_life_s=run.terms.order_life_s),
+        run_terms=RunTerms(
+            limits=LIMITS, order_life_s=run.terms.order_life_s, group_limit=run.terms.group_limit
+        ),
     )  # fmt: skip
     for _ in hosted.run():
         pass

@@ -169,6 +169,8 @@ def asked(sandbox: Floor, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (("market-maker", "--params", "/dev/null/x"), ("--params /dev/null/x",)),
         (("market-maker", "--live-orders"), ("--live-orders is for a production environment",)),
         (("market-maker", "--max-order", "inf"), ("no limit",)),
+        (("market-maker", "--group-limit", "5", "--paper"), ("--group-limit", "order groups", "--paper has not")),
+        (("market-maker", "--group-limit", "0.001"), ("--group-limit 0.001", "smallest size")),
         (("market-maker", "--ca-file", "/no/such/file"), ("there is no such file",)),
     ],
 )  # fmt: skip

@@ -151,6 +151,7 @@ class TradingDesk:
             time.sleep(LOOK_S)
         if self._has_begun and not self._options.terms.paper:
             self._sweep(time.monotonic() + SWEEP_S)
+            self._delete_group()
 
     def _are_orders_over(self, held_seq: int) -> bool:
         """Whether there is nothing more to wait for from the strategies; if they hang, REST has to do it alone."""
@@ -202,6 +203,7 @@ class TradingDesk:
                     self._note(line)
                 markets = adopted(opened, adopt=self._options.adopt, ignore=self._options.ignore)
                 self._adopted = frozenset(markets)
+                self._make_group()
             with self._going:
                 if not self._stopping.is_set():
                     self._has_begun = self._control(GO, markets) >= 0
@@ -214,6 +216,30 @@ class TradingDesk:
             self.problem = f"opening failed by a bug: {error!r}; report it"
             with contextlib.suppress(TapeError):
                 self._writer.append(Kind.FAULT, encode_payload(Fault("trading opening", repr(error)[:300])))
+        if not self._has_begun:  # else winding down does it
+            self._delete_group()
+
+    def _make_group(self) -> None:
+        """Make the run's order group, if it is to have one; raises ConfigError."""
+        limit = self._options.terms.group_limit
+        if not limit:
+            return
+        try:
+            self._hands.group_id = self._account.groups.create(limit, "the run's order group")
+        except (ExchangeError, AuthError) as error:
+            raise ConfigError(
+                f"the order group of {limit / 100:g} contracts could not be made, so nothing was placed: {error}"
+            ) from error
+
+    def _delete_group(self) -> None:
+        """Delete the run's order group; one that stays is empty and harms nobody."""
+        group_id, self._hands.group_id = self._hands.group_id, ""
+        if not group_id:
+            return
+        try:
+            self._account.groups.change(group_id, "delete", "the run ends")
+        except (ExchangeError, AuthError) as error:
+            self._note(f"the run's order group {group_id} could not be deleted: {error}")
 
     def _wait_channels(self) -> None:
         until_s = time.monotonic() + READY_S

@@ -37,12 +37,16 @@ _END: Final = 9
 
 
 class Hands:
-    """Threads that carry out decisions. under_way: how many were taken and are not done. refused_stale: orders."""
+    """Threads that carry out decisions. under_way: how many were taken and are not done. refused_stale: orders.
+
+    group_id: the order group that every new order is put into, "" = none.
+    """
 
     def __init__(
         self, account: AccountApi, writer: Appender, *, max_lag_ns: int, mono_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self.refused_stale = 0
+        self.group_id = ""
         self._account = account
         self._writer = writer
         self._max_lag_ns = max_lag_ns
@@ -140,7 +144,7 @@ class Hands:
         account = self._account
         match action:
             case Place():
-                placed = account.create(_new_order(action), why, still=still)
+                placed = account.create(_new_order(action, self.group_id), why, still=still)
                 return Outcome(
                     number, Done.DONE, 201, order_id=placed.order_id, filled=placed.fill_count,
                     remaining=placed.remaining_count,
@@ -177,12 +181,12 @@ class Hands:
         return Outcome(number, done, error.status, error.code, str(error)[:300])
 
 
-def _new_order(action: Place) -> NewOrder:
+def _new_order(action: Place, group_id: str) -> NewOrder:
     return NewOrder(
         market=action.market, side=action.side.value, price=action.price, count=action.count,
         client_order_id=action.client_order_id, expiration_s=action.expires_s, post_only=action.post_only,
         time_in_force=_time_in_force(action), cancel_on_pause=not action.ioc, reduce_only=action.reduce_only,
-        self_trade_prevention="maker" if action.cancels_own else "taker_at_cross",
+        self_trade_prevention="maker" if action.cancels_own else "taker_at_cross", order_group_id=group_id,
     )  # fmt: skip
 
 

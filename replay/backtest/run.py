@@ -59,12 +59,14 @@ def backtest(
     markets: Sequence[str] = (),
     start: int | str | None = None,
     end: int | str | None = None,
+    group_limit: int = 0,
     progress: Progress = silent,
 ) -> Result:
     """Run strategies over one tape or several, with one account; see docs/BACKTESTS.md for what is supposed.
 
     markets: names or patterns such as "KXGOLD15M-*" to be selected for strategies that quote what is selected.
-    limits: as those of a live run. start: when strategies begin; books and facts are known by then. end: the last
+    limits: as those of a live run. group_limit: what all orders may match within 15 s, 1/100 contract, 0 = no limit.
+    start: when strategies begin; books and facts are known by then. end: the last
     instant that is played. Either in Unix ns or as the commands take it. Progress in records of all tapes.
     Raises ConfigError for what cannot be, TapeError and TapeDamaged for tapes, MarketNotFound.
     """
@@ -79,6 +81,7 @@ def backtest(
         markets=tuple(markets),
         from_ns=_instant(start),
         until_ns=_instant(end),
+        group_limit=group_limit,
     )
     return perform(setup, progress=progress)
 
@@ -148,7 +151,7 @@ def in_order(setup: Setup) -> list[Tape]:
 
 def run_terms(setup: Setup) -> RunTerms:
     """What the run of a setup holds to."""
-    return RunTerms(limits=setup.limits, order_life_s=setup.order_life_s)
+    return RunTerms(limits=setup.limits, order_life_s=setup.order_life_s, group_limit=setup.group_limit)
 
 
 def cast(setup: Setup) -> tuple[StrategySpec, ...]:
@@ -169,6 +172,8 @@ def _require(setup: Setup, tapes: list[Tape]) -> None:
         raise ConfigError(f"queue model {setup.venue.queue!r} is none of {', '.join(QUEUES)}")
     if setup.venue.cash <= 0:
         raise ConfigError(f"cash {setup.venue.cash / 1_000_000:g} dollars is nothing to trade with; give more than 0")
+    if setup.group_limit < 0:
+        raise ConfigError(f"a group limit of {setup.group_limit / 100:g} contracts cannot be; give 0 for none")
     latency = setup.venue.latency
     for name in ("feed_ns", "order_ns", "answer_ns"):
         if getattr(latency, name) < 0:

@@ -16,8 +16,8 @@ from replay.venue.terms import VenueTerms
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """tapes: paths, in any order. strategies: in the order of their turns. seed: of what the venue draws, and of dice.
 
-    limits, order_life_s: what the run holds to, as in `core.actions.RunTerms`. markets: patterns of the markets that
-    are selected for strategies which take what is selected; empty = nobody selects any.
+    limits, order_life_s, group_limit: what the run holds to, as in `core.actions.RunTerms`. markets: patterns of
+    the markets that are selected for strategies which take what is selected; empty = nobody selects any.
 
     from_ns, until_ns: when strategies begin, and the last instant that is played (Unix ns), None = as the tape does.
     days: the UTC days that are played, each run of them by itself, empty = all.
@@ -29,18 +29,23 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     limits: RiskLimits = RiskLimits()
     order_life_s: int = 60
+    group_limit: int = 0
     markets: tuple[str, ...] = ()
     from_ns: int | None = None
     until_ns: int | None = None
     days: tuple[str, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
-        """Its part of result.json; the tapes are described beside it."""
+        """Its part of result.json; the tapes are described beside it.
+
+        A group limit is in it where there is one: so the rows of sweeps made before there were any keep their names.
+        """
+        fuse = {"group_limit": self.group_limit} if self.group_limit else {}
         return {
             "strategies": [msgspec.to_builtins(spec) for spec in self.strategies],
             "seed": self.seed,
             "venue": full(self.venue),
-            "hold": {**full(self.limits), "order_life_s": self.order_life_s},
+            "hold": {**full(self.limits), "order_life_s": self.order_life_s, **fuse},
             "markets": list(self.markets),
             "from_ns": self.from_ns,
             "until_ns": self.until_ns,
@@ -58,6 +63,7 @@ def setup_of(manifest: Mapping[str, Any]) -> Setup:
             venue=msgspec.convert(manifest["venue"], VenueTerms),
             seed=msgspec.convert(manifest["seed"], int),
             order_life_s=msgspec.convert(hold.pop("order_life_s"), int),
+            group_limit=msgspec.convert(hold.pop("group_limit", 0), int),
             limits=msgspec.convert(hold, RiskLimits),
             markets=msgspec.convert(manifest["markets"], tuple[str, ...]),
             from_ns=msgspec.convert(manifest.get("from_ns"), int | None),

@@ -59,6 +59,17 @@ class Exchange:
         self._store = store
         self._model = terms.queue
         self._out = out
+        self._group_id = ""
+
+    def fuse(self, limit: int, now_ns: int) -> None:
+        """A run begins, whose orders may match so much (1/100 contract) within 15 s, 0 = as much as they can."""
+        if self._group_id:
+            self.engine.groups.delete(ACCOUNT, self._group_id, now_ns)
+            self._group_id = ""
+        if limit:
+            made = self.engine.groups.create(ACCOUNT, limit, now_ns)
+            assert not isinstance(made, Refusal), made
+            self._group_id = made.group_id
 
     def book(self, market: str) -> Book:
         """The market's book."""
@@ -76,7 +87,7 @@ class Exchange:
         """An order comes to the exchange."""
         self.listing.sync(own.market, now_ns)
         own.is_doubtful = self.book(own.market).is_lost
-        answer = self.engine.place(ACCOUNT, _new(action), now_ns)
+        answer = self.engine.place(ACCOUNT, _new(action, self._group_id), now_ns)
         if isinstance(answer, Refusal):
             self.forget(own)
         else:
@@ -162,14 +173,14 @@ class Exchange:
         self._out(Rested(now_ns, own.key, book.line.ahead(own.key)))
 
 
-def _new(action: Place) -> wanted.NewOrder:
+def _new(action: Place, group_id: str) -> wanted.NewOrder:
     """As the live shell words it."""
     return wanted.NewOrder(
         market=action.market, side=wanted.BookSide(action.side.value), price=action.price, count=action.count,
         time_in_force=_time_in_force(action), reduce_only=action.reduce_only,
         self_trade=wanted.SelfTrade.MAKER if action.cancels_own else wanted.SelfTrade.TAKER_AT_CROSS,
         client_order_id=action.client_order_id, expiration_ns=action.expires_s * SECOND_NS,
-        post_only=action.post_only, cancel_on_pause=not action.ioc,
+        post_only=action.post_only, cancel_on_pause=not action.ioc, group_id=group_id,
     )  # fmt: skip
 
 

@@ -172,6 +172,7 @@ class Stage:
         self._ticked_ns = 0
         self._is_over = False
         self._host.react(_instead(record, begun), Step(self._now_ns, None, None, ()))
+        self.venue.fuse(terms.group_limit, self._now_ns)
         whole = Reaction()
         for one in (*self.venue.opening(), made(Kind.CONTROL, Control(GO))) if terms.strategies else ():
             reaction = self._insert(one).reaction

@@ -123,6 +123,10 @@ class Venue:
         for book in exchange.books.values():
             book.clear()
 
+    def fuse(self, limit: int, now_ns: int) -> None:
+        """A run begins whose orders have this limit together; see `core.actions.RunTerms.group_limit`."""
+        self.exchange.fuse(limit, now_ns)
+
     def opening(self) -> list[Made]:
         """What a run asks first, and is told at once."""
         return [words.made(Kind.REST, self._teller.desk.ask(asked, "the account before the run")) for asked in OPENING]

@@ -87,6 +87,8 @@ class Watch:
 
     def _filled(self, fills: list[Fill], now_ns: int) -> None:
         for fill in fills:
+            if fill.key not in self._exchange.orders:
+                continue  # the fill before has ended it with its group
             self._exchange.meet(fill, now_ns)
             self._teller.news(now_ns, fill.why.value, self._back)
 

@@ -97,6 +97,22 @@ def test_the_terms_of_an_order_reach_the_exchange_in_its_words(handed: Handed) -
     assert [(one.done, one.filled, one.remaining) for one in (reduced, own)] == [(Done.DONE, 0, 0)] * 2
 
 
+def test_orders_carry_the_runs_group_which_the_exchange_ends_and_refuses(sandbox: Floor, handed: Handed) -> None:
+    with sandbox.account(lambda _call: None) as account:
+        group = account.groups.create(100)
+        outside, *_ = handed.do(handed.place("g1"))
+        handed.hands.group_id = group
+        first, second = handed.do(handed.place("g2"), handed.place("g3"))
+        assert sorted(account.groups.orders(group)) == sorted([first.order_id, second.order_id])
+        account.groups.change(group, "trigger")
+        assert sandbox.resting() == [outside.order_id]
+        (refused,) = handed.do(handed.place("g4"))
+        account.groups.change(group, "delete")
+    assert (refused.done, refused.status, refused.code) == (Done.REFUSED, 409, "order_group_triggered")
+    bodies = [json.loads(call.body) for call in handed.calls if call.method == "POST"][-4:]
+    assert [body.get("order_group_id", "") for body in bodies] == ["", *[group] * 3]
+
+
 def test_orders_that_are_late_are_not_sent_and_cancels_are(sandbox: Floor, handed: Handed) -> None:
     handed.now_ns = LAG_NS
     (placed,) = handed.do(handed.place("b1"), cause_ns=0)  # just in time

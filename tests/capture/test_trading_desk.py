@@ -1,5 +1,6 @@
 """Runs against a sandbox exchange: what rests afterwards, what stays on the tape, and what is said of it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from trading_floor import (
 )
 
 from core.actions import Cancel, Done, Place, RiskLimits
-from core.records import Kind
+from core.records import Kind, decode_rest
 from core.trading import nonce_of
 from replay.loading import specify
 
@@ -211,3 +212,55 @@ def test_an_exchange_that_lists_nothing_at_the_end_is_told_and_no_secret(sandbox
         assert run.end() == 1
     assert any("could not be confirmed" in words and "cancel-all" in words for words in run.desk.last_words())
     assert sandbox.resting() == [], "the strategies' own cancels had gone through"
+
+
+def groups_at(sandbox: Floor) -> list[str]:
+    """The account's order groups."""
+    with sandbox.account(lambda _call: None) as account:
+        return [group.group_id for group in account.groups.listed()]
+
+
+def test_the_runs_order_group_is_made_first_ends_its_orders_and_goes_with_it(sandbox: Floor, tmp_path: Path) -> None:
+    others = sandbox.somebody_places()
+    lifter = quoter(sandbox, orders=3, deed="lift")
+    with Run(sandbox, tmp_path / "tape", lifter, ignore=True, limits=LOOSE, group_limit=100) as run:
+        run.wait(lambda: run.desk.status().fills, "a fill")
+        run.wait(lambda: not run.desk.status().orders, "all orders to end")
+        assert sandbox.resting() == [others], "the group ended them, nobody else did"
+        assert len(groups_at(sandbox)) == 1
+        assert run.end() == 0
+    assert sandbox.resting() == [others]
+    assert groups_at(sandbox) == []
+    calls = [(record.seq, decode_rest(record.payload)) for record in records_of(run.tape, Kind.REST)]
+    made = [(seq, call) for seq, call in calls if call.path.endswith("/order_groups/create")]
+    deleted = [(seq, call) for seq, call in calls if call.method == "DELETE"]
+    (go,) = [record.seq for record in records_of(run.tape, Kind.CONTROL) if b'"go"' in record.payload]
+    (hold,) = [record.seq for record in records_of(run.tape, Kind.CONTROL) if b'"hold"' in record.payload]
+    group = json.loads(made[0][1].answer)["order_group_id"]
+    assert [(seq < go, call.status) for seq, call in made] == [(True, 201)]
+    assert [(seq > hold, call.path.rpartition("/")[2]) for seq, call in deleted] == [(True, group)], "and no cancel"
+    placed = [json.loads(call.body) for _, call in calls if call.why.startswith("decision ")]
+    assert [body["order_group_id"] for body in placed] == [group] * 4
+    assert_replays(run.tape, 4)
+
+
+def test_without_its_order_group_a_run_places_nothing(sandbox: Floor, tmp_path: Path) -> None:
+    sandbox.exchange.control("inject", fault="http@rest=/portfolio/order_groups/create,status=400,times=1")
+    with Run(sandbox, tmp_path / "tape", quoter(sandbox), group_limit=1_000) as run:
+        until(lambda: run.desk.fatal, "the refusal")
+        assert "the order group of 10 contracts could not be made, so nothing was placed" in run.desk.fatal
+        assert run.end() == 2
+    assert not any(isinstance(decision.action, Place) for decision in decisions_on(run.tape))
+    assert groups_at(sandbox) == []
+
+
+def test_an_order_group_that_cannot_be_deleted_is_told_and_its_orders_are_gone(sandbox: Floor, tmp_path: Path) -> None:
+    with Run(sandbox, tmp_path / "tape", quoter(sandbox), group_limit=1_000) as run:
+        run.wait_orders(1)
+        (group,) = groups_at(sandbox)
+        sandbox.exchange.control("inject", fault=f"http@rest=/portfolio/order_groups/{group},status=401,times=1")
+        assert run.end() == 0
+    assert any(f"the run's order group {group} could not be deleted" in note for note in run.notes)
+    assert sandbox.resting() == []
+    with sandbox.account(lambda _call: None) as account:
+        account.groups.change(group, "delete")
