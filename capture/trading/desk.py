@@ -232,8 +232,11 @@ class TradingDesk:
             ) from error
 
     def _delete_group(self) -> None:
-        """Delete the run's order group; one that stays is empty and harms nobody."""
-        group_id, self._hands.group_id = self._hands.group_id, ""
+        """Delete the run's order group; one that stays is empty and harms nobody.
+
+        Hands keep its id, so that an order which still comes to them is refused.
+        """
+        group_id = self._hands.group_id
         if not group_id:
             return
         try:
