@@ -89,37 +89,31 @@ def run(
     """
     from capture.environments import environment as find_environment
     from core.actions import RunTerms
-    from core.errors import ConfigError
 
     place = find_environment(environment)
-    _require_permission(place, paper=paper, live_orders=live_orders)
+    _require_permission(place, paper=paper, live_orders=live_orders, group_limit=group_limit)
     require_numbers(for_s or 0.0)
     limits = limits_of(
-        max_order=max_order,
-        max_contracts=max_contracts,
-        max_exposure=max_exposure,
-        max_day_loss=max_day_loss,
+        max_order=max_order, max_contracts=max_contracts, max_exposure=max_exposure, max_day_loss=max_day_loss,
         max_markets=max_markets,
-    )
+    )  # fmt: skip
     specs = specify(strategies, given or [], params)
     terms = RunTerms(
         strategies=specs, limits=limits, paper="touch" if paper else "", order_life_s=order_life, max_lag_ms=max_lag_ms,
         group_limit=group_limit_of(group_limit),
     )  # fmt: skip
-    if paper and terms.group_limit:
-        raise ConfigError(
-            "--group-limit needs the exchange's order groups, which --paper has not; leave one of them away"
-        )
     _trade(place, out, terms, adopt=adopt, ignore=ignore, for_s=for_s or 0.0, ca_file=ca_file, as_json=as_json)
 
 
-def _require_permission(place: "Environment", *, paper: bool, live_orders: bool) -> None:
+def _require_permission(place: "Environment", *, paper: bool, live_orders: bool, group_limit: float) -> None:
     from core.errors import ConfigError
 
     if place.is_production and not paper and not live_orders:
         raise ConfigError(f"--env {place.name} trades real money; say --live-orders if that is meant, or --paper")
     if live_orders and (paper or not place.is_production):
         raise ConfigError("--live-orders is for a production environment without --paper; leave it away here")
+    if paper and group_limit:
+        raise ConfigError("--group-limit needs the exchange's order groups, which --paper has not; leave one away")
 
 
 def _trade(
