@@ -85,11 +85,11 @@ class ByColumns:
     """Records with the messages that their columns hold; `run` has the machine step many of them."""
 
     def __init__(self, tape: Tape, from_seq: int, batches: "Iterator[Batch] | None" = None) -> None:
-        """batches: the same records by another way, each made when it is asked for and not in a thread before."""
+        """batches: the same records by another way, each made when it is asked for; no thread reads then."""
+        # The thread only reads: batches made ahead would lie twice in memory, and cost as much where they are played.
+        self._tables = Ahead(table for table in tape.tables(COLUMNS, from_seq) if table.num_rows)
         self._is_ahead = batches is None
-        if batches is None:
-            batches = (Batch(table) for table in tape.tables(COLUMNS, from_seq) if table.num_rows)
-        self._batches = Ahead(batches)
+        self._batches = batches or map(Batch, iter(self._tables.take, None))
         self._batch: Batch | None = None
         self._row = 0
 
@@ -152,23 +152,23 @@ class ByColumns:
 
     def _present(self) -> "Batch | None":
         while self._batch is None or self._row >= self._batch.size:
-            batch = self._batches.take()
+            batch = next(self._batches, None)
             if batch is None:
                 return None
             self._batch, self._row = batch, 0
         return self._batch
 
     def _last(self, batch: "Batch", engine: Engine, last_ns: int, last_seq: int) -> int:
-        """The first row not to be stepped; where that is the end of the batch, the next one is made meanwhile."""
+        """The first row not to be stepped; where that is the end of the batch, the next one is read meanwhile."""
         last = batch.last(engine, self._row, last_ns, last_seq)
         if last == batch.size and not batch.is_followed and self._is_ahead:
             batch.is_followed = True
-            self._batches.begin()
+            self._tables.begin()
         return last
 
 
 class Batch:
-    """One table. rows: the same for the machine. is_followed: the next one is being made.
+    """One table. rows: the same for the machine. is_followed: the next one is being read.
 
     numbers: at_ns, mono_ns, connection, kind.
     """
