@@ -194,9 +194,10 @@ def split(setup: "Setup", hold_out: list[str]) -> "list[tuple[str, dict[str, tup
     from replay.backtest.spans import day_ns, days_of
     from replay.backtest.sweep import PARTS
 
-    tapes = [name for name in hold_out if name in setup.tapes]
-    days = [name for name in hold_out if _DAY.fullmatch(name) and name not in tapes]
-    strange = [name for name in hold_out if name not in tapes and name not in days]
+    named = [str(Path(name)) for name in hold_out]  # as tapes are: a slash at the end is the same place
+    tapes = [name for name in named if name in setup.tapes]
+    days = [name for name in named if _DAY.fullmatch(name) and name not in tapes]
+    strange = [name for name in named if name not in tapes and name not in days]
     if strange:
         raise ConfigError(
             f"--hold-out {strange[0]} is none of the tapes, and no day; the tapes are {', '.join(setup.tapes)}"

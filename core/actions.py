@@ -40,6 +40,18 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag
     reduce_only: bool = False
     cancels_own: bool = False
 
+    @property
+    def time_in_force(self) -> str:
+        """The exchange's word for how long it may stay (protocol 13.3)."""
+        if self.fok:
+            return "fill_or_kill"
+        return "immediate_or_cancel" if self.ioc else "good_till_canceled"
+
+    @property
+    def self_trade_prevention(self) -> str:
+        """The exchange's word for what happens where it meets an order of this account (protocol 13.3)."""
+        return "maker" if self.cancels_own else "taker_at_cross"
+
 
 class Amend(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag="amend", kw_only=True):
     """Change an order. count: what is filled already and what is to remain, together, as the exchange wants it."""

@@ -227,8 +227,8 @@ def _request(action: object) -> tuple[str, str, tuple[tuple[str, str], ...], byt
             body = {
                 "ticker": action.market, "client_order_id": action.client_order_id, "side": action.side.value,
                 "count": format_size(action.count), "price": format_price(action.price),
-                "time_in_force": _time_in_force(action), "post_only": action.post_only,
-                "self_trade_prevention_type": "maker" if action.cancels_own else "taker_at_cross",
+                "time_in_force": action.time_in_force, "post_only": action.post_only,
+                "self_trade_prevention_type": action.self_trade_prevention,
                 "reduce_only": action.reduce_only,
                 "cancel_order_on_pause": not action.ioc, "expiration_time": action.expires_s,
             }  # fmt: skip
@@ -247,12 +247,6 @@ def _request(action: object) -> tuple[str, str, tuple[tuple[str, str], ...], byt
             return "GET", action.path, action.params, b""
         case _:
             raise AssertionError(f"nothing to be carried out: {action}")
-
-
-def _time_in_force(action: Place) -> str:
-    if action.fok:
-        return "fill_or_kill"
-    return "immediate_or_cancel" if action.ioc else "good_till_canceled"
 
 
 def _outcome(decision: Decision, call: RestCall) -> Outcome:

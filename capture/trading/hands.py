@@ -185,12 +185,6 @@ def _new_order(action: Place, group_id: str) -> NewOrder:
     return NewOrder(
         market=action.market, side=action.side.value, price=action.price, count=action.count,
         client_order_id=action.client_order_id, expiration_s=action.expires_s, post_only=action.post_only,
-        time_in_force=_time_in_force(action), cancel_on_pause=not action.ioc, reduce_only=action.reduce_only,
-        self_trade_prevention="maker" if action.cancels_own else "taker_at_cross", order_group_id=group_id,
+        time_in_force=action.time_in_force, cancel_on_pause=not action.ioc, reduce_only=action.reduce_only,
+        self_trade_prevention=action.self_trade_prevention, order_group_id=group_id,
     )  # fmt: skip
-
-
-def _time_in_force(action: Place) -> str:
-    if action.fok:
-        return "fill_or_kill"
-    return "immediate_or_cancel" if action.ioc else "good_till_canceled"

@@ -31,7 +31,8 @@ def result_lines(result: Result) -> Iterator[str]:
     )
     yield f"             {dollars(sums['fees'])} of fees included; deepest fall {dollars(sums['max_drawdown'])}"
     if sums["open_markets"]:
-        yield f"still held   in {sums['open_markets']} markets, worth {dollars(sums['open_value'])} at their marks"
+        markets = "1 market" if sums["open_markets"] == 1 else f"{sums['open_markets']:,} markets"
+        yield f"still held   in {markets}, worth {dollars(sums['open_value'])} at the mark"
     yield f"orders       {sums['orders']:,}, of which {_filled(sums)}; {sums['decisions']:,} decisions"
     yield f"fills        {sums['fills']:,} of {contracts(sums['contracts'])} contracts, {_makers(sums)}{_gain(sums)}"
     yield f"mark-outs    {_markouts(sums['markouts'])}"

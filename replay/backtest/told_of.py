@@ -95,9 +95,10 @@ def _idle(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
     last = [msgspec.json.decode(action) for action in words[-3:]]
     said += [f"{told.get('market', '') or 'it'} said: {told['text']}" for told in last]
     if sums["not_on_tape"]:
+        venue = manifest["venue"]
+        hint = "" if venue["fees"] and venue["ticks"] else "; --fees and --ticks suppose those of markets"
         said.append(
-            f"{sums['not_on_tape']:,} requests by REST had no answer on the tape, so facts may have been missing; "
-            "--fees and --ticks suppose those of markets"
+            f"{sums['not_on_tape']:,} requests by REST had no answer on the tape, so facts may have been missing{hint}"
         )
     return said
 

@@ -177,17 +177,11 @@ def _new(action: Place, group_id: str) -> wanted.NewOrder:
     """As the live shell words it."""
     return wanted.NewOrder(
         market=action.market, side=wanted.BookSide(action.side.value), price=action.price, count=action.count,
-        time_in_force=_time_in_force(action), reduce_only=action.reduce_only,
-        self_trade=wanted.SelfTrade.MAKER if action.cancels_own else wanted.SelfTrade.TAKER_AT_CROSS,
+        time_in_force=TimeInForce(action.time_in_force), reduce_only=action.reduce_only,
+        self_trade=wanted.SelfTrade(action.self_trade_prevention),
         client_order_id=action.client_order_id, expiration_ns=action.expires_s * SECOND_NS,
         post_only=action.post_only, cancel_on_pause=not action.ioc, group_id=group_id,
     )  # fmt: skip
-
-
-def _time_in_force(action: Place) -> TimeInForce:
-    if action.fok:
-        return TimeInForce.FILL_OR_KILL
-    return TimeInForce.IMMEDIATE_OR_CANCEL if action.ioc else TimeInForce.GOOD_TILL_CANCELED
 
 
 def _amendment(action: Amend) -> wanted.Amendment:

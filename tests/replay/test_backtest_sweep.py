@@ -166,7 +166,7 @@ def test_every_point_is_shown_with_what_it_did_on_what_was_held_out() -> None:
 
 def test_a_sweep_is_shown_kept_as_one_table_and_gone_on_with(tapes: list[str], tmp_path: Path) -> None:
     out = tmp_path / "s"
-    more = ("--grid", "size=50,200", "--hold-out", tapes[1], "--jobs", "2", "--json")
+    more = ("--grid", "size=50,200", "--hold-out", f"{tapes[1]}/", "--jobs", "2", "--json")
     first = json.loads(run(*words(tapes, out, *more)).output)
     assert (first["points"], first["ran"], first["found"], first["problems"]) == (2, 4, 0, [])
     table = pq.read_table(out / sweep.TABLE)
