@@ -94,6 +94,7 @@ class TradeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     orders: that may rest. day_pnl: won or lost today, what is held at what it would bring now. cash None = not told.
     refused: decisions that a limit or the state of things forbade. stale: orders that were too late to be sent.
+    declined: orders that the exchange did not take, as after the run's order group has ended them.
     lag_records: that the strategies are behind the tape's head. health: why nothing is placed just now, "" = it is.
     failed: strategies that ended by an error, each with how.
     """
@@ -109,6 +110,7 @@ class TradeStatus(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int = 0
     refused: int = 0
     stale: int = 0
+    declined: int = 0
     lag_records: int = 0
     health: str = ""
     failed: tuple[str, ...] = ()
@@ -206,6 +208,7 @@ def trading_words(trading: TradeStatus) -> str:
         f"holds {held}" if held else "holds nothing",
     ]
     parts += [f"{trading.stale:,} too late"] if trading.stale else []
+    parts += [f"{trading.declined:,} declined by the exchange"] if trading.declined else []
     parts += [f"strategies {trading.lag_records:,} records behind"] if trading.lag_records >= _BEHIND else []
     parts += [trading.health] if trading.health else []
     parts += [f"FAILED {failed}" for failed in trading.failed]

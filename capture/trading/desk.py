@@ -129,6 +129,7 @@ class TradingDesk:
             decisions=now.decisions,
             refused=now.refused,
             stale=self._hands.refused_stale,
+            declined=self._hands.declined,
             lag_records=now.lag_records,
             health=health or now.health,
             failed=now.failed,

@@ -39,13 +39,15 @@ _END: Final = 9
 class Hands:
     """Threads that carry out decisions. under_way: how many were taken and are not done. refused_stale: orders.
 
-    group_id: the order group that every new order is put into, "" = none.
+    declined: orders that the exchange was asked to take and did not. group_id: the order group that every
+    new order is put into, "" = none.
     """
 
     def __init__(
         self, account: AccountApi, writer: Appender, *, max_lag_ns: int, mono_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self.refused_stale = 0
+        self.declined = 0
         self.group_id = ""
         self._account = account
         self._writer = writer
@@ -177,6 +179,9 @@ class Hands:
             is_clear = True
             with self._lock:
                 self.refused_stale += 1
+        elif is_clear and isinstance(action, Place):
+            with self._lock:
+                self.declined += 1
         done = Done.REFUSED if is_clear else Done.FAILED
         return Outcome(number, done, error.status, error.code, str(error)[:300])
 

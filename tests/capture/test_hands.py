@@ -106,7 +106,9 @@ def test_orders_carry_the_runs_group_which_the_exchange_ends_and_refuses(sandbox
         assert sorted(account.groups.orders(group)) == sorted([first.order_id, second.order_id])
         account.groups.change(group, "trigger")
         assert sandbox.resting() == [outside.order_id]
+        assert handed.hands.declined == 0
         (refused,) = handed.do(handed.place("g4"))
+        assert handed.hands.declined == 1
         account.groups.change(group, "delete")
     assert (refused.done, refused.status, refused.code) == (Done.REFUSED, 409, "order_group_triggered")
     bodies = [json.loads(call.body) for call in handed.calls if call.method == "POST"][-4:]
@@ -121,7 +123,7 @@ def test_orders_that_are_late_are_not_sent_and_cancels_are(sandbox: Floor, hande
     key: dict[str, Any] = {"market": sandbox.market, "client_order_id": "b1", "order_id": placed.order_id}
     late = handed.do(handed.place("b2"), Amend(**key, side=BookSide.BID, price=200, count=300))
     assert [(o.done, o.code, o.status) for o in late] == [(Done.REFUSED, "stale", 0)] * 2
-    assert len(handed.calls) == sent and handed.hands.refused_stale == 2
+    assert len(handed.calls) == sent and (handed.hands.refused_stale, handed.hands.declined) == (2, 0)
     assert [o.done for o in handed.do(Cancel(**key))] == [Done.DONE]
     assert sandbox.resting() == []
 

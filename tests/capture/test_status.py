@@ -148,9 +148,11 @@ def test_a_line_of_a_run_tells_what_the_strategies_have() -> None:
     line = status_line(status(trading=trading()))
     assert "  today -$4.85  6 orders  3 fills  holds M1 -5, M2 +12.5  " in line
     many = tuple((f"M{n}", 100) for n in range(6))
-    words = status_line(status(trading=trading(paper=True, positions=many, stale=2, lag_records=5_000, day_pnl=20_000)))
+    words = status_line(
+        status(trading=trading(paper=True, positions=many, stale=2, declined=3, lag_records=5_000, day_pnl=20_000))
+    )
     assert "PAPER today +$0.02" in words and "M3 +1 and 2 more" in words
-    assert "2 too late  strategies 5,000 records behind" in words
+    assert "2 too late  3 declined by the exchange  strategies 5,000 records behind" in words
     assert "holds nothing  FAILED a: boom" in status_line(status(trading=trading(positions=(), failed=("a: boom",))))
     assert "today" not in status_line(status())
 
