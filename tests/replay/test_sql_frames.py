@@ -81,7 +81,8 @@ def test_numpy_shares_numbers_of_an_answer_and_of_a_tapes_own_columns(tape: Tape
     for columns in open_tape(tape.path).tables(["seq", "at_ns", "kind"]):
         for name in ("seq", "at_ns"):
             assert columns[name].chunk(0).to_numpy(zero_copy_only=True).ctypes.data == address(columns[name])
-        assert address(polars.from_arrow(columns)["seq"].to_arrow()) == address(columns["seq"])  # type: ignore[index]  # a frame
+        frame: Any = polars.from_arrow(columns)
+        assert address(frame["seq"].to_arrow()) == address(columns["seq"])
 
 
 def test_a_grid_of_books_is_read_by_polars_and_pandas_as_it_was_written(tape: Tape, tmp_path: Path) -> None:
