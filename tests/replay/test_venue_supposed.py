@@ -4,9 +4,11 @@ from sample_tapes import START_NS
 
 from core.actions import Fetch
 from core.answers import parse_market, parse_series
-from core.answers.types import Market, Series
+from core.answers.types import Market, Page, Series
+from core.fetched import Fetched
 from core.messages.types import BookSnapshot, MarketLifecycle
 from core.store import MarketStateStore
+from core.ticks import STRUCTURES
 from replay.venue.facts import Facts
 from replay.venue.supposed import supposed
 from replay.venue.terms import VenueTerms
@@ -39,7 +41,7 @@ def test_a_market_whose_book_is_on_the_tape_is_open_with_the_supposed_ticks_and_
 def test_a_series_charges_what_is_supposed() -> None:
     found = parse_series(asked("/series/KXA").encode())
     assert isinstance(found, Series)
-    assert (found.ticker, found.fee_type, found.fee_multiplier) == ("KXA", "quadratic_with_maker_fees", "0.5000")
+    assert (found.ticker, found.fee_type, found.fee_multiplier) == ("KXA", "quadratic_with_maker_fees", "0.5")
 
 
 def test_a_market_that_lifecycle_messages_have_closed_is_not_said_to_be_open() -> None:
@@ -48,6 +50,21 @@ def test_a_market_that_lifecycle_messages_have_closed_is_not_said_to_be_open() -
     assert isinstance(found, Market)
     assert found.status == "determined"
     assert found.result == ""
+
+
+def test_a_market_that_a_list_told_of_is_answered_by_that_whatever_is_supposed() -> None:
+    listed = Market(
+        ticker="KXA-1-X", status="active", price_level_structure="linear_cent", close_ns=START_NS + 3_600 * 10**9
+    )
+    for terms in (VenueTerms(), TERMS):
+        known = store()
+        facts = Facts(terms, known)
+        facts.take(Fetched("/markets", (), Page((listed,)), asked_ns=START_NS))
+        call = supposed(Fetch("/markets/KXA-1-X"), terms, facts, START_NS)
+        assert call is not None, terms
+        found = parse_market(call.answer.encode())
+        assert isinstance(found, Market)
+        assert (found.price_ranges, found.close_ns) == (STRUCTURES["linear_cent"], listed.close_ns)
 
 
 def test_nothing_is_answered_that_is_not_supposed_or_not_asked_for_so() -> None:
