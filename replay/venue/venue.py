@@ -81,7 +81,7 @@ class Venue:
         said = [f"queue model {self._terms.queue}", *self._delays.assumptions(), *_ASSUMED]
         if self._supposed:
             said.append(
-                "requests that the tape holds no answer to were answered with what it told otherwise, else as supposed: "
+                "requests to which the tape has no answer were answered with what it told otherwise, else as supposed: "
                 f"{', '.join(list(self._supposed)[:4])}"
             )
         if self.not_on_tape:
