@@ -68,7 +68,9 @@ HoldOut = Annotated[
     ),
 ]
 Kept = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Rows and table: made, or gone on with.")]
-By = Annotated[str, typer.Option("--by", metavar="FIGURE", help="What is best: pnl, pnl_trusted, ...")]
+By = Annotated[
+    str, typer.Option("--by", metavar="FIGURE", help="What is to be most: pnl, pnl_trusted, fills, contracts.")
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=0, max=256, help="Backtests at once; 0 = one a processor.")]
 Since = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Begin there; what was before is known.")]
 Until = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Stop there, that instant included.")]

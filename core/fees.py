@@ -43,6 +43,9 @@ class FeeOverride(msgspec.Struct, frozen=True, gc=False):
     multiplier: int | None = None
 
 
+COUNTED: Final = (FeeType.QUADRATIC, FeeType.WITH_MAKER_FEES, FeeType.WITH_COMBO_MAKER_FEES)
+"""Types with a formula that is published."""
+
 TAKER_RATE: Final = 700
 """0.07, of every fee type but FLAT."""
 

@@ -6,7 +6,7 @@ Knows which source is the newer one. Must not know books or orders. Units as in 
 from typing import Final
 
 from core.answers.types import Event, ExchangeStatus, Market, Page, Schedule, Series
-from core.fees import ONE, FeeOverride, FeeTerms, FeeType, terms_in_force
+from core.fees import COUNTED, ONE, FeeOverride, FeeTerms, FeeType, terms_in_force
 from core.fetched import Fetched
 from core.hours import next_pause
 from core.lifecycle import Lifecycle, Phase
@@ -20,6 +20,9 @@ MAX_KEPT: Final = 65_536
 
 NOT_CHARGEABLE: Final = FeeTerms(FeeType.WITH_COMBO_MAKER_FEES, 2 * ONE)
 """What fees are taken to be where nothing is known: dearer than any series that was seen."""
+
+_UNCOUNTED: Final = FeeTerms(FeeType.FLAT)
+"""What is read of fees that nobody here can count."""
 
 CACHED_NS: Final = 15 * SECOND_NS
 """REST may answer from a cache that is so old (protocol 9.6): an answer that is no newer tells no news."""
@@ -96,15 +99,21 @@ class Reference:
                 continue
         return ()
 
-    def fees(self, ticker: str, now_ns: int, supposed: FeeTerms = NOT_CHARGEABLE) -> FeeTerms:
-        """What its trades are charged; supposed: where its series is not known (default: more than is charged
-        anywhere)."""
+    def fees(self, ticker: str, now_ns: int) -> FeeTerms:
+        """What its trades are charged; more than is charged anywhere where that is not known."""
+        return self.told_fees(ticker, now_ns) or NOT_CHARGEABLE
+
+    def told_fees(self, ticker: str, now_ns: int, supposed: FeeTerms = _UNCOUNTED) -> FeeTerms | None:
+        """What its trades are charged, None = it is not told, or is of a type whose formula nobody has published.
+
+        supposed: what its series charges where that is not known.
+        """
         series = self._series.get(self.series_of(ticker))
         terms = supposed if series is None else _terms(series)
         market = self._markets.get(ticker)
         waived = market is not None and now_ns < market.fee_waiver_until_ns
         found = terms_in_force(terms, self._overrides.get(self._event_of(ticker), FeeOverride()), waived=waived)
-        return NOT_CHARGEABLE if found.fee_type is FeeType.FLAT and not waived else found
+        return found if waived or found.fee_type in COUNTED else None
 
     def series_of(self, ticker: str) -> str:
         """The series of a market; by its event where that is known, else by its name."""
@@ -179,20 +188,20 @@ def _terms(series: Series) -> FeeTerms:
     try:
         fee_type = FeeType(series.fee_type)
     except ValueError:
-        return NOT_CHARGEABLE
+        return _UNCOUNTED
     multiplier = _multiplier(series.fee_multiplier)
-    return NOT_CHARGEABLE if multiplier is None or fee_type is FeeType.FLAT else FeeTerms(fee_type, multiplier)
+    return _UNCOUNTED if multiplier is None else FeeTerms(fee_type, multiplier)
 
 
 def _override(fee_type: str | None, multiplier: str | None) -> FeeOverride:
     try:
         known = None if fee_type is None else FeeType(fee_type)
     except ValueError:
-        known = NOT_CHARGEABLE.fee_type
+        known = _UNCOUNTED.fee_type
     if multiplier is None:
         return FeeOverride(known, None)
     read = _multiplier(multiplier)
-    return FeeOverride(known, NOT_CHARGEABLE.multiplier if read is None else read)
+    return FeeOverride(known, read) if read is not None else FeeOverride(_UNCOUNTED.fee_type, None)
 
 
 def _multiplier(text: str) -> int | None:

@@ -34,6 +34,9 @@ FIGURES: Final = (
 )  # fmt: skip
 """Totals that a row holds, integers in the units of a result."""
 
+GOALS: Final = ("pnl", "pnl_trusted", "fills", "contracts")
+"""Those of which the most is the best."""
+
 PARTS: Final = ("chosen_by", "held_out")
 """The two parts of a hold-out split."""
 
@@ -73,10 +76,10 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
 def swept(tasks: Sequence[Task], place: Path, by: str, jobs: int, progress: Progress = silent) -> Swept:
     """Run every task of which the directory has no row yet, and judge; the table and the answer are left there.
 
-    by: one of FIGURES; the most of it is best. Progress in backtests. Raises ConfigError, TapeError, OSError.
+    by: one of GOALS; the most of it is best. Progress in backtests. Raises ConfigError, TapeError, OSError.
     """
-    if by not in FIGURES:
-        raise ConfigError(f"--by {by!r} is none of {', '.join(FIGURES)}")
+    if by not in GOALS:
+        raise ConfigError(f"--by {by!r} is none of {', '.join(GOALS)}, of which the most is the best")
     rows, ran = _rows(tasks, place, jobs, progress)
     write_table(rows, place)
     best, held_out = judge(rows, by)

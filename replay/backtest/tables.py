@@ -129,7 +129,7 @@ MARKETS: Final = _schema(
     ("pnl_untrusted", I64),  # the two add up to pnl
     ("position", I64),  # at the end of the tape, after settlement
     ("mark_by", _TEXT),  # settled, or how an open position was marked; "flat" = nothing was held
-    ("fee_terms", pa.string()),  # fee_type:multiplier, and whether the tape told or it was supposed
+    ("fee_terms", pa.string()),  # fee_type:multiplier, told by the tape or supposed; several, one after the other
     maybe=(
         ("mark", pa.float64()),  # price units, of an open position
         ("settlement", pa.int32()),

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.cells import NEVER
 from core.errors import ConfigError
-from core.fees import ONE, FeeTerms, FeeType
+from core.fees import COUNTED, ONE, FeeTerms, FeeType
 from core.fetched import Fetched
 from core.lifecycle import Phase, phase_at
 from core.messages.types import EventFeeUpdate, PriceRange
@@ -36,8 +36,15 @@ _OF_STATUS: Final = {
 """What REST calls the phases (protocol 16.1)."""
 
 
+_SUPPOSED: Final = "supposed"
+_THEN: Final = ", then "
+
+
 class Facts:
-    """Raises ConfigError when the terms suppose what does not exist, or something has to be known and is not."""
+    """fee_words: what each market charged, one after the other, and how that is known.
+
+    Raises ConfigError when the terms suppose what does not exist, or something has to be known and is not.
+    """
 
     def __init__(self, terms: VenueTerms, store: MarketStateStore) -> None:
         self._store = store
@@ -63,15 +70,23 @@ class Facts:
 
     def fees(self, market: str, now_ns: int) -> FeeTerms:
         """What its trades are charged now."""
-        is_told = self.reference.knows_fees(market)
-        if not is_told and self._supposed is None:
-            raise ConfigError(
-                f"{market}: the tape does not tell by now what its series charges; say what to suppose, such as fees "
-                "quadratic:1"
+        told = self.reference.told_fees(market, now_ns)
+        if told is None and self._supposed is None:
+            is_strange = self.reference.knows_fees(market)
+            why = (
+                "what the tape tells of its fees is no formula that is known"
+                if is_strange
+                else ("the tape does not tell by now what its series charges")
             )
-        found = self.reference.fees(market, now_ns, self._supposed or FeeTerms())
-        words = f"{found.fee_type.value}:{found.multiplier / ONE:g} ({'told by the tape' if is_told else 'supposed'})"
-        self.fee_words[market] = words
+            raise ConfigError(f"{market}: {why}; say what to suppose, such as fees quadratic:1")
+        found, source = told, "told by the tape"
+        if found is None:
+            assert self._supposed is not None, "else it is an error"
+            found, source = self.reference.told_fees(market, now_ns, self._supposed) or self._supposed, _SUPPOSED
+        words = f"{found.fee_type.value}:{found.multiplier / ONE:g} ({source})"
+        said = self.fee_words.get(market, "")
+        if words not in said.split(_THEN):
+            self.fee_words[market] = f"{said}{_THEN}{words}" if said else words
         return found
 
     def ranges(self, market: str) -> tuple[PriceRange, ...]:
@@ -130,7 +145,7 @@ class Facts:
     def assumptions(self) -> list[str]:
         """What was supposed, in sentences."""
         said = []
-        supposed = sorted(market for market, words in self.fee_words.items() if words.endswith("(supposed)"))
+        supposed = sorted(market for market, words in self.fee_words.items() if f"({_SUPPOSED})" in words)
         if supposed:
             said.append(f"the tape does not tell the fees of {_some(supposed)}: {self.fee_words[supposed[0]]}")
         if self._supposes_ticks:
@@ -144,7 +159,7 @@ def fee_terms(text: str) -> FeeTerms:
     name, _, factor = text.partition(":")
     whole, _, part = (factor or "1").partition(".")
     is_number = whole.isdecimal() and len(whole) <= 4 and (not part or (part.isdecimal() and len(part) <= 4))
-    kinds = [kind.value for kind in FeeType if kind is not FeeType.FLAT]
+    kinds = [kind.value for kind in COUNTED]
     if name not in kinds or not is_number:
         raise ConfigError(f"fees {text!r} is no fee_type:multiplier; fee types are {', '.join(kinds)}")
     return FeeTerms(FeeType(name), int(whole) * ONE + int((part or "0").ljust(4, "0")))

@@ -87,15 +87,17 @@ def test_an_events_override_comes_before_the_series() -> None:
 @pytest.mark.parametrize(
     ("update", "expected"),
     [
-        (EventFeeUpdate(event_ticker="S-E", fee_type="novel"), FeeTerms(NOT_CHARGEABLE.fee_type, ONE // 2)),
+        (EventFeeUpdate(event_ticker="S-E", fee_type="novel"), NOT_CHARGEABLE),
         (EventFeeUpdate(event_ticker="S-E", fee_type="flat"), NOT_CHARGEABLE),
-        (EventFeeUpdate(event_ticker="S-E", multiplier="x"), FeeTerms(FeeType.WITH_MAKER_FEES, 2 * ONE)),
+        (EventFeeUpdate(event_ticker="S-E", multiplier="x"), NOT_CHARGEABLE),
+        (EventFeeUpdate(event_ticker="S-E", fee_type="margin_market_maker_program_fees"), NOT_CHARGEABLE),
     ],
 )
 def test_an_override_nobody_understands_is_dear(update: EventFeeUpdate, expected: FeeTerms) -> None:
     known = Known(SERIES, market())
     known.reference.override(update)
     assert known.reference.fees("S-E-M", 0) == expected
+    assert known.reference.told_fees("S-E-M", 0) is None
 
 
 def test_fees_are_waived_for_a_time() -> None:

@@ -206,6 +206,7 @@ def test_a_killed_sweep_leaves_whole_rows_and_goes_on(tapes: list[str], tmp_path
 def test_what_cannot_be_swept_is_refused_before_anything_runs(tapes: list[str], tmp_path: Path) -> None:
     for more, said in (
         (("--by", "luck"), "--by 'luck' is none of pnl"),
+        (("--by", "max_drawdown"), "--by 'max_drawdown' is none of pnl, pnl_trusted, fills, contracts"),
         (("--hold-out", "elsewhere"), "--hold-out elsewhere is none of the tapes, and no day"),
         (("--hold-out", tapes[0], "--hold-out", tapes[1]), "all tapes are held out"),
         (("--hold-out", tapes[0], "--hold-out", "2026-09-22"), "hold out tapes or days, not both"),

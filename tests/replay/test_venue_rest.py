@@ -9,6 +9,7 @@ from venues import MARKET, TERMS, Actor, Day, Told, answered, ask, backtest, bid
 
 from core.actions import Done, Outcome
 from core.context import Context
+from core.errors import ConfigError
 from core.fees import FeeType
 from core.records import Kind, RestCall, encode_payload
 from replay.venue import told
@@ -46,6 +47,29 @@ def test_fees_and_ticks_are_those_that_the_tape_tells() -> None:
     assert [(fill.price, fill.fee) for fill in found.of(told.Filled)] == [(4_010, 2_200), (5_000, 8_800)]
     assert found.venue is not None
     assert not [said for said in found.venue.assumptions() if "does not tell" in said]
+
+
+@pytest.mark.parametrize("told_type", ["flat", "margin_market_maker_program_fees", "novel"])
+def test_fees_that_nobody_can_count_are_an_error_or_supposed_in_words(told_type: str) -> None:
+    """They are charged by no formula that is published: a number for them would be made up."""
+    day = with_facts(Day(), told_type).at(SOON).ping()
+    with pytest.raises(ConfigError, match=f"{MARKET}: what the tape tells of its fees is no formula that is known"):
+        backtest(day, {100: bid(5_000, 100, ioc=True)}, SILENT)
+    found = backtest(day, {100: bid(5_000, 100, ioc=True)}, msgspec.structs.replace(SILENT, fees="quadratic:2"))
+    assert [fill.fee for fill in found.of(told.Filled)] == [35_000]
+    assert found.venue is not None
+    assert f"the tape does not tell the fees of {MARKET}: quadratic:2 (supposed)" in found.venue.assumptions()
+
+
+def test_fees_that_were_supposed_before_the_tape_told_them_stay_an_assumption() -> None:
+    """As where an answer about the series was fetched days later: the fills were charged what was supposed."""
+    day = with_facts(Day().at(SOON), multiplier=0.5).ping()
+    found = backtest(day, {100: bid(5_000, 100, ioc=True)}, TERMS)
+    assert [fill.fee for fill in found.of(told.Filled)] == [17_500]
+    assert found.venue is not None
+    words = "quadratic:1 (supposed), then quadratic_with_maker_fees:0.5 (told by the tape)"
+    assert found.venue.exchange.facts.fee_words[MARKET] == words
+    assert f"the tape does not tell the fees of {MARKET}: {words}" in found.venue.assumptions()
 
 
 def test_an_event_that_charges_otherwise_does_so_from_then_on() -> None:
