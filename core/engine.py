@@ -77,12 +77,16 @@ Outcome: TypeAlias = Change | Rejected | None
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """What one record did: its time, what it said, what that changed, and the gaps it opened or closed."""
+    """What one record did: its time, what it said, what that changed, and the gaps it opened or closed.
+
+    healed: it is a snapshot by whose own number a gap was found, so that its book lost its trust and has it again.
+    """
 
     now_ns: int
     message: Message | Malformed | None
     change: Outcome
     gaps: tuple[Gap, ...]
+    healed: bool = False
 
 
 @dataclass(slots=True)
@@ -249,9 +253,11 @@ class Engine:
         """A message that is anything but the usual next one."""
         self._count(message)
         verdict = self.connections.observe(connection, message, now_ns)
-        gaps = verdict.gaps
+        gaps, healed = verdict.gaps, False
         if gaps:
+            before = self._is_trusted(message)
             self._distrust(gaps, closing_too=False)
+            healed = before and not self._is_trusted(message)
         change: Outcome
         if verdict.order is _IN_ORDER:
             change = self.store.apply(message, now_ns, connection=connection, yes_price=verdict.use_yes_price)
@@ -264,7 +270,12 @@ class Engine:
         told = _TOLD.get(type(message))
         if told is not None and verdict.order is _IN_ORDER:
             self._link(connection, message, told)
-        return Step(now_ns, message, change, gaps)
+        return Step(now_ns, message, change, gaps, healed and type(change) is Change)
+
+    def _is_trusted(self, message: Message | Malformed) -> bool:
+        """Whether a message is a snapshot of a market whose book is trusted."""
+        state = self.store.states().get(message.market) if type(message) is BookSnapshot else None
+        return state is not None and state.trusted
 
     def _link(self, connection: int, message: Any, told: int) -> None:
         """From now on the machine may step such messages of this market by itself."""

@@ -94,6 +94,9 @@ class Walk:
         now_ns = self.player.now_ns
         for market in markets:
             trusted = self.window(market).is_trusted
+            if step is not None and step.healed and market == getattr(step.message, "market", ""):
+                since_ns, reason = _lost_by(market, step)
+                self.trust.told(market, now_ns, trusted=False, since_ns=since_ns, reason=reason)
             since_ns, reason = (-1, "") if trusted or step is None else _lost_by(market, step)
             if self.trust.told(market, now_ns, trusted=trusted, since_ns=since_ns, reason=reason):
                 self.changed.append(market)

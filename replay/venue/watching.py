@@ -51,9 +51,11 @@ class Watch:
         if step.gaps or not isinstance(message, _USUAL):
             self._doubt()
         if isinstance(message, _USUAL):
-            self._usual(message, change, now_ns)
+            self._usual(message, change, now_ns, healed=step.healed)
 
-    def _usual(self, message: BookDelta | Trade | Ticker | BookSnapshot, change: object, now_ns: int) -> None:
+    def _usual(
+        self, message: BookDelta | Trade | Ticker | BookSnapshot, change: object, now_ns: int, *, healed: bool
+    ) -> None:
         book = self._exchange.books.get(message.market)
         if book is None or not book.is_watched:
             return
@@ -70,6 +72,8 @@ class Watch:
             case BookDelta():
                 self._delta(book, message, now_ns)
             case BookSnapshot():
+                if healed:  # the gap was found and ended by this very snapshot
+                    self._exchange.lost(book)
                 book.replaced()
                 self._filled(book.line.replace(book.size, partial(offered, book)), now_ns)
                 self._exchange.sighted(book, now_ns)

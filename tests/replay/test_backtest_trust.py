@@ -11,6 +11,7 @@ from capture.tape.reader import Tape
 from core.cells import NEVER
 from core.compiled import INSTALLED
 from core.copies import machine
+from core.records import Coverage
 from replay.backtest.trust import NO_SNAPSHOT, Distrusted, Trust
 from replay.backtest.walk import Walk
 
@@ -93,6 +94,36 @@ def test_a_walk_stops_where_trust_changes_and_goes_on(gap: Tape, path: str) -> N
         ((s.from_ns - START_NS) // SECOND, (s.until_ns - START_NS) // SECOND, s.reason) for s in walk.trust.spans(since)
     ]
     assert spans == [(11, 17, "sequence")] * 2
+
+
+@pytest.mark.parametrize("is_recorded", [True, False], ids=["frames lost", "reconnect not recorded"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_gap_that_is_found_by_the_snapshot_that_ends_it_is_a_span(
+    tmp_path: Path, path: str, is_recorded: bool
+) -> None:
+    machine(is_compiled=INSTALLED)
+    levels = [("0.4000", "10.00")]
+    script = Script(step_ns=SECOND).session(coverage=Coverage(connections=is_recorded)).subscribed(1)
+    for market in (MARKET, OTHER):
+        script.snapshot(market, levels, levels)
+    script.delta(MARKET, "yes", "0.4100", "1.00").wait(10 * SECOND)
+    if is_recorded:
+        script.skip()
+    else:
+        script.numbers.clear()
+    for market in (MARKET, OTHER):
+        script.snapshot(market, levels, levels)
+    walk = Walk(script.tape(tmp_path / "tape"), path, [MARKET, OTHER])
+    while not walk.to_seq(99):
+        assert walk.changed
+        walk.changed.clear()
+    walk.trust.finish(walk.now_ns)
+    found = [
+        (s.market, (s.from_ns - START_NS) // SECOND, (s.until_ns - START_NS) // SECOND, s.reason)
+        for s in walk.trust.spans(dict.fromkeys(walk.trust.markets, START_NS + 4 * SECOND))
+    ]
+    reason = "sequence" if is_recorded else "reconnect"
+    assert found == [(MARKET, 4, 15, reason), (OTHER, 4, 16, reason)]
 
 
 @pytest.mark.parametrize("path", PATHS)

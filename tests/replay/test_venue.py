@@ -160,6 +160,14 @@ def test_a_market_that_is_beyond_our_price_after_a_gap_has_filled_us(path: str) 
     assert found.fills == [(600, 4_000, 150, "gap", False)]
 
 
+@pytest.mark.parametrize("path", ["bytes", "columns"])
+def test_a_gap_that_is_found_by_the_snapshot_that_ends_it_is_one(path: str) -> None:
+    """As in imported recordings, where numbering that begins anew is all that tells of a reconnect."""
+    day = Day().at(600).skip(sid=1).snapshot(MARKET, [("0.3800", "25.00")], [("0.6000", "0.50")]).at(SOON).ping()
+    found = backtest(day, {100: bid(4_000, 300), 110: ask(4_600, 300)}, path=path)
+    assert found.fills == [(600, 4_000, 50, "gap", False)]
+
+
 def test_who_comes_while_the_book_is_not_known_stands_behind_all_that_the_next_snapshot_shows() -> None:
     day = Day().at(200).skip(sid=1).delta(MARKET, "yes", "0.4000", "1.00")
     day.at(600).snapshot(MARKET, [("0.4000", "25.00")], [("0.5000", "10.00")]).at(SOON).ping()
