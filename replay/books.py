@@ -102,9 +102,15 @@ def require_markets(tape: Tape, markets: Sequence[str]) -> None:
     known = markets_of(tape)
     for market in markets:
         if market not in known:
-            near = get_close_matches(market.upper(), known, n=3, cutoff=0.5)
-            hint = f"; near it: {', '.join(near)}" if near else f"; it holds {len(known)} markets, see `tapedeck info`"
-            raise MarketNotFound(f"{tape.path}: no market {market} on this tape{hint}")
+            raise MarketNotFound(f"{tape.path}: no market {market} on this tape{near_to(market, known)}")
+
+
+def near_to(market: str, known: Sequence[str]) -> str:
+    """The end of a sentence that says that a market is not there: which are called much like it."""
+    near = get_close_matches(market.upper(), known, n=3, cutoff=0.5)
+    if near:
+        return f"; near it: {', '.join(near)}"
+    return f"; there {'is 1 market' if len(known) == 1 else f'are {len(known):,} markets'}, see `tapedeck info`"
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):

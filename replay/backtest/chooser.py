@@ -11,6 +11,7 @@ from core.context import Context
 from core.strategy import Params, Strategy
 from core.window import Window
 
+ANY: Final = "*"
 NAME: Final = "markets"
 PATH: Final = "replay.backtest.chooser:Chooser"
 
@@ -18,7 +19,7 @@ PATH: Final = "replay.backtest.chooser:Chooser"
 class ChooserParams(Params, frozen=True, kw_only=True):
     """markets: names or patterns such as KXGOLD15M-*, the first that fits a market deciding its place."""
 
-    markets: tuple[str, ...] = ("*",)
+    markets: tuple[str, ...] = (ANY,)
 
 
 class Chooser(Strategy):
@@ -28,7 +29,7 @@ class Chooser(Strategy):
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)
-        self._patterns = [re.compile(_regex(pattern)) for pattern in params.markets]
+        self._patterns = [fitting(pattern) for pattern in params.markets]
         self._places: dict[str, int] = {}  # by market: the pattern that fits, -1 = none does
         self._chosen: dict[str, None] = {}
 
@@ -54,6 +55,6 @@ class Chooser(Strategy):
         ctx.select(*sorted(self._chosen, key=lambda chosen: self._places[chosen]))
 
 
-def _regex(pattern: str) -> str:
-    """A pattern in which * is anything."""
-    return ".*".join(map(re.escape, pattern.split("*")))
+def fitting(pattern: str) -> re.Pattern[str]:
+    """What matches the whole of a market's name if it fits; * is anything."""
+    return re.compile(".*".join(map(re.escape, pattern.split(ANY))))

@@ -30,7 +30,7 @@ from replay.backtest.spans import Span, between, on_days
 from replay.backtest.tables import DECISIONS, MARKETS, ORDERS, TABLES
 from replay.backtest.told_of import assumptions, notes
 from replay.backtest.totals import totals
-from replay.books import markets_of, require_markets
+from replay.books import markets_of, near_to
 from replay.hosted import Hosted
 from replay.loading import specify
 from replay.progress import Progress, silent
@@ -68,7 +68,7 @@ def backtest(
     limits: as those of a live run. group_limit: what all orders may match within 15 s, 1/100 contract, 0 = no limit.
     start: when strategies begin; books and facts are known by then. end: the last
     instant that is played. Either in Unix ns or as the commands take it. Progress in records of all tapes.
-    Raises ConfigError for what cannot be, TapeError and TapeDamaged for tapes, MarketNotFound.
+    Raises ConfigError for what cannot be, TapeError and TapeDamaged for tapes.
     """
     paths = [tapes] if isinstance(tapes, str | Path) else list(tapes)
     named = [strategies] if isinstance(strategies, str | StrategySpec) else list(strategies)
@@ -99,7 +99,8 @@ def perform(
     Raises as `backtest`.
     """
     tapes = in_order(setup)
-    _require(setup, tapes)
+    _require(setup)
+    absent = _absent(setup.markets, tapes)
     work = _Work(setup, path, dict(around or {}), Account(setup.venue.cash))
     spans = spans_of(setup, tapes)
     whole = sum(span.tape.head_seq + 1 for span in spans)
@@ -108,7 +109,7 @@ def perform(
         work.play(number, span, lambda seq, done=done: progress(done + seq, whole))
         done += span.tape.head_seq + 1
         progress(done, whole)
-    return work.result(command)
+    return work.result(command, absent)
 
 
 def spans_of(setup: Setup, tapes: Sequence[Tape]) -> list[Span]:
@@ -161,8 +162,8 @@ def cast(setup: Setup) -> tuple[StrategySpec, ...]:
     return (specify(chooser.NAME, chooser.PATH, {"markets": setup.markets}), *setup.strategies)
 
 
-def _require(setup: Setup, tapes: list[Tape]) -> None:
-    """Raises ConfigError, MarketNotFound for what can be told before anything runs."""
+def _require(setup: Setup) -> None:
+    """Raises ConfigError for what can be told before anything runs."""
     if not setup.strategies:
         raise ConfigError("a backtest needs a strategy; name one or more")
     names = [spec.name for spec in cast(setup)]
@@ -178,11 +179,19 @@ def _require(setup: Setup, tapes: list[Tape]) -> None:
     for name in ("feed_ns", "order_ns", "answer_ns"):
         if getattr(latency, name) < 0:
             raise ConfigError(f"latency {name.removesuffix('_ns')} of {getattr(latency, name)} ns is before its cause")
-    plain = [market for market in setup.markets if "*" not in market]
-    known = {market for tape in tapes for market in markets_of(tape)} if plain else set()
-    for market in plain:
-        if market not in known:
-            require_markets(tapes[0], (market,))
+
+
+def _absent(patterns: Sequence[str], tapes: Sequence[Tape]) -> list[str]:
+    """The patterns that no market of the tapes fits; raises ConfigError where that is all of them.
+
+    Some may be absent: those of a market that only another part of a sweep has. An empty tape has none at all.
+    """
+    wanted = [pattern for pattern in patterns if pattern != chooser.ANY]
+    known = sorted({market for tape in tapes for market in markets_of(tape)}) if wanted else []
+    absent = [one for one in wanted if known and not any(map(chooser.fitting(one).fullmatch, known))]
+    if absent and len(absent) == len(patterns):
+        raise ConfigError(f"no market of the tapes fits {', '.join(absent)}{near_to(absent[0], known)}")
+    return absent
 
 
 def _first_ns(tape: Tape) -> int:
@@ -254,8 +263,8 @@ class _Work:
         self._slow_glances.update(dict.fromkeys(hosted.host.wakes.slow_glances))
         self._unanswered += hosted.venue.not_on_tape
 
-    def result(self, command: Iterable[str]) -> Result:
-        """All of it."""
+    def result(self, command: Iterable[str], absent: list[str]) -> Result:
+        """All of it. absent: patterns that no market fits."""
         tables = {name: joined(parts, TABLES[name]) for name, parts in self._tables.items()}
         start_cash = self._setup.venue.cash
         sums = {**totals(tables, start_cash), "failed": self._failed, "not_on_tape": self._unanswered}
@@ -265,6 +274,7 @@ class _Work:
             "command": list(command),
             "tapes": self._tapes,
             **self._setup.manifest(),
+            "absent_markets": absent,
             "assumptions": assumptions(self._setup, self._assumed, self._tapes),
             "orders_hash": orders_hash(tables),
             "start_cash": start_cash,

@@ -53,6 +53,7 @@ def notes(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
         for fault in manifest["faults"]
     ]
     said += [f"{tape['path']}: the tape is empty" for tape in manifest["tapes"] if not tape["records"]]
+    said += [f"no market of the tapes fits {pattern}" for pattern in manifest.get("absent_markets", ())]
     said += [_own(tape) for tape in manifest["tapes"] if "own_orders" in tape]
     if not sums["orders"]:
         said += _idle(manifest, tables)

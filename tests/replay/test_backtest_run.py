@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,6 @@ from replay.backtest.result import Result
 from replay.backtest.run import backtest, perform
 from replay.backtest.setup import setup_of
 from replay.backtest.shown import repetition_lines, result_lines
-from replay.books import MarketNotFound
 from replay.causality import examine
 from replay.hosted import AROUND
 from replay.venue.terms import DEFAULT_QUEUE, Latency, VenueTerms
@@ -240,8 +240,13 @@ def test_a_tape_named_twice_two_strategies_of_a_name_and_a_market_that_is_absent
         perform(setup(tape, tape))
     with pytest.raises(ConfigError, match="two strategies have the same name: Joiner, Joiner"):
         perform(setup(tape, strategies=(joiner(), joiner(size=5))))
-    with pytest.raises(MarketNotFound, match="no market KXNONE-1 on this tape"):
-        perform(setup(tape, markets=("KXNONE-1",)))
+    for absent in ("KXNONE-1", "KXNONE-*"):
+        with pytest.raises(
+            ConfigError, match=rf"no market of the tapes fits {re.escape(absent)}; there are \d+ markets"
+        ):
+            perform(setup(tape, markets=(absent,)))
+        some = perform(setup(tape, markets=(absent, "*")))
+        assert f"no market of the tapes fits {absent}" in words(some)
 
 
 def test_the_python_face_takes_paths_and_names(tape: Path, result: Result) -> None:

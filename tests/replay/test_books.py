@@ -50,7 +50,7 @@ def test_an_unknown_market_names_the_nearest(tmp_path: Path) -> None:
     tape = two_markets().tape(tmp_path / "tape")
     with pytest.raises(MarketNotFound, match=r"no market kxtest-c on this tape; near it: KXTEST-"):
         book_at(tape, "kxtest-c", None)
-    with pytest.raises(MarketNotFound, match="it holds 2 markets"):
+    with pytest.raises(MarketNotFound, match="there are 2 markets"):
         book_at(tape, "???", None)
 
 
