@@ -255,9 +255,9 @@ class Engine:
         verdict = self.connections.observe(connection, message, now_ns)
         gaps, healed = verdict.gaps, False
         if gaps:
-            before = self._is_trusted(message)
+            before = _is_trusted(self.store, message)
             self._distrust(gaps, closing_too=False)
-            healed = before and not self._is_trusted(message)
+            healed = before and not _is_trusted(self.store, message)
         change: Outcome
         if verdict.order is _IN_ORDER:
             change = self.store.apply(message, now_ns, connection=connection, yes_price=verdict.use_yes_price)
@@ -271,11 +271,6 @@ class Engine:
         if told is not None and verdict.order is _IN_ORDER:
             self._link(connection, message, told)
         return Step(now_ns, message, change, gaps, healed and type(change) is Change)
-
-    def _is_trusted(self, message: Message | Malformed) -> bool:
-        """Whether a message is a snapshot of a market whose book is trusted."""
-        state = self.store.states().get(message.market) if type(message) is BookSnapshot else None
-        return state is not None and state.trusted
 
     def _link(self, connection: int, message: Any, told: int) -> None:
         """From now on the machine may step such messages of this market by itself."""
@@ -374,3 +369,9 @@ def _add(counts: dict[str, int], name: str, times: int = 1) -> None:
         counts[name] = times
     else:
         counts[OTHER] = counts.get(OTHER, 0) + times
+
+
+def _is_trusted(store: MarketStateStore, message: Message | Malformed) -> bool:
+    """Whether a message is a snapshot of a market whose book is trusted."""
+    state = store.states().get(message.market) if type(message) is BookSnapshot else None
+    return state is not None and state.trusted

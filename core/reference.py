@@ -101,19 +101,7 @@ class Reference:
 
     def fees(self, ticker: str, now_ns: int) -> FeeTerms:
         """What its trades are charged; more than is charged anywhere where that is not known."""
-        return self.told_fees(ticker, now_ns) or NOT_CHARGEABLE
-
-    def told_fees(self, ticker: str, now_ns: int, supposed: FeeTerms = _UNCOUNTED) -> FeeTerms | None:
-        """What its trades are charged, None = it is not told, or is of a type whose formula nobody has published.
-
-        supposed: what its series charges where that is not known.
-        """
-        series = self._series.get(self.series_of(ticker))
-        terms = supposed if series is None else _terms(series)
-        market = self._markets.get(ticker)
-        waived = market is not None and now_ns < market.fee_waiver_until_ns
-        found = terms_in_force(terms, self._overrides.get(self._event_of(ticker), FeeOverride()), waived=waived)
-        return found if waived or found.fee_type in COUNTED else None
+        return told_fees(self, ticker, now_ns) or NOT_CHARGEABLE
 
     def series_of(self, ticker: str) -> str:
         """The series of a market; by its event where that is known, else by its name."""
@@ -173,6 +161,19 @@ class Reference:
         if ticker in self._markets and ticker not in self._told_ns:
             return Lifecycle()
         return self._store.lifecycle(ticker)
+
+
+def told_fees(known: Reference, ticker: str, now_ns: int, supposed: FeeTerms = _UNCOUNTED) -> FeeTerms | None:
+    """What its trades are charged, None = it is not told, or is of a type whose formula nobody has published.
+
+    supposed: what its series charges where that is not known.
+    """
+    series = known._series.get(known.series_of(ticker))
+    terms = supposed if series is None else _terms(series)
+    market = known._markets.get(ticker)
+    waived = market is not None and now_ns < market.fee_waiver_until_ns
+    found = terms_in_force(terms, known._overrides.get(known._event_of(ticker), FeeOverride()), waived=waived)
+    return found if waived or found.fee_type in COUNTED else None
 
 
 T = dict[str, Market] | dict[str, Event] | dict[str, Series] | dict[str, FeeOverride] | dict[str, int]

@@ -13,7 +13,7 @@ from core.fetched import Fetched
 from core.lifecycle import Phase, phase_at
 from core.messages.types import EventFeeUpdate, PriceRange
 from core.money import DOLLAR
-from core.reference import Reference
+from core.reference import Reference, told_fees
 from core.store import MarketStateStore
 from core.ticks import STRUCTURES
 from replay.exchange.specs import Outcome, Result
@@ -70,7 +70,7 @@ class Facts:
 
     def fees(self, market: str, now_ns: int) -> FeeTerms:
         """What its trades are charged now."""
-        told = self.reference.told_fees(market, now_ns)
+        told = told_fees(self.reference, market, now_ns)
         if told is None and self._supposed is None:
             is_strange = self.reference.knows_fees(market)
             why = (
@@ -82,7 +82,7 @@ class Facts:
         found, source = told, "told by the tape"
         if found is None:
             assert self._supposed is not None, "else it is an error"
-            found, source = self.reference.told_fees(market, now_ns, self._supposed) or self._supposed, _SUPPOSED
+            found, source = told_fees(self.reference, market, now_ns, self._supposed) or self._supposed, _SUPPOSED
         words = f"{found.fee_type.value}:{found.multiplier / ONE:g} ({source})"
         said = self.fee_words.get(market, "")
         if words not in said.split(_THEN):

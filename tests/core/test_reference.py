@@ -9,7 +9,7 @@ from core.answers.types import Window as Maintenance
 from core.fees import ONE, FeeTerms, FeeType
 from core.fetched import Fetched
 from core.messages.types import EventFeeUpdate, MarketLifecycle, PriceRange
-from core.reference import CACHED_NS, MAX_KEPT, NOT_CHARGEABLE, Reference
+from core.reference import CACHED_NS, MAX_KEPT, NOT_CHARGEABLE, Reference, told_fees
 from core.times import SECOND_NS
 
 HOUR_NS = 3_600 * SECOND_NS
@@ -97,7 +97,7 @@ def test_an_override_nobody_understands_is_dear(update: EventFeeUpdate, expected
     known = Known(SERIES, market())
     known.reference.override(update)
     assert known.reference.fees("S-E-M", 0) == expected
-    assert known.reference.told_fees("S-E-M", 0) is None
+    assert told_fees(known.reference, "S-E-M", 0) is None
 
 
 def test_fees_are_waived_for_a_time() -> None:
