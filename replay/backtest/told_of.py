@@ -30,9 +30,7 @@ def assumptions(setup: Setup, venue: Iterable[str], tapes: list[dict[str, Any]])
         said.append("what is held when a tape ends stays at its last mark, and is not traded on the next tape")
     late = [two for one, two in pairwise(tapes) if two["from_ns"] < one["until_ns"]]
     if late:
-        said.append(
-            f"{late[0]['path']} begins before the tape before it has ended; they were played one after the other"
-        )
+        said.append(f"the tape {late[0]['path']} begins before the one before it has ended; each was played by itself")
     if setup.from_ns is not None:
         said.append("the run begins at a chosen instant: strategies have seen nothing before it, the venue everything")
     if setup.until_ns is not None:
@@ -52,7 +50,7 @@ def notes(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
         f"{fault['where']} failed on tape {fault['tape']} and traded no more in its session: {fault['error']}"
         for fault in manifest["faults"]
     ]
-    said += [f"{tape['path']}: the tape is empty" for tape in manifest["tapes"] if not tape["records"]]
+    said += [f"the tape {tape['path']} is empty" for tape in manifest["tapes"] if not tape["records"]]
     said += [f"no market of the tapes fits {pattern}" for pattern in manifest.get("absent_markets", ())]
     said += [_own(tape) for tape in manifest["tapes"] if "own_orders" in tape]
     if not sums["orders"]:
@@ -75,9 +73,7 @@ def _own(tape: Mapping[str, Any]) -> str:
     """That the tape is one of a live run."""
     found = tape["own_orders"]
     doubt = ", not every contract for certain" if found["missed"] or found["excess"] or found["unsure"] else ""
-    return (
-        f"{tape['path']}: {found['orders']:,} orders of the account that recorded it are taken out of its book{doubt}"
-    )
+    return f"{found['orders']:,} orders of the account that recorded {tape['path']} are taken out of its book{doubt}"
 
 
 def _idle(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[str]:

@@ -198,7 +198,7 @@ def test_a_strategy_that_fails_is_named_and_keeps_what_it_did_before(tape: Path)
 def test_an_empty_tape_has_a_result_that_says_so(tmp_path: Path) -> None:
     path = Script().tape(tmp_path / "empty").path
     found = perform(setup(path))
-    assert f"{path}: the tape is empty" in words(found)
+    assert f"the tape {path} is empty" in words(found)
     assert (found.totals["pnl"], found.tables["equity"].num_rows) == (0, 0)
     found.write(tmp_path / "r")
     assert repeat(tmp_path / "r").equal

@@ -126,7 +126,7 @@ def test_a_backtest_on_the_tape_of_a_live_run_says_whose_orders_it_took_out(tmp_
     assert told["own_orders"] == purge_of(purged(lived)).summary()
     assert told["own_orders"]["orders"] > 10
     orders = told["own_orders"]["orders"]
-    note = f"{lived.path}: {orders} orders of the account that recorded it are taken out of its book"
+    note = f"{orders} orders of the account that recorded {lived.path} are taken out of its book"
     assert note in by_columns.manifest["notes"]
     drawn = [(one.wanted, one.sight) for one in look(by_columns, [lived.path])]
     without, as_it_lies = (watch(seen, [wanted for wanted, _ in drawn]) for seen in (purged(lived), lived))

@@ -100,6 +100,39 @@ def test_every_chart_is_drawn_and_nothing_is_complained_of_or_asked_for(
     assert (seen.complaints, seen.hosts()) == ([], set())
 
 
+TEXTS = """() => DRAWN.flatMap((one) => {
+  const title = one.node.getAttribute("aria-label").split(".")[0];
+  const texts = one.chart.getZr().storage.getDisplayList(true)
+    .filter((el) => el.style && el.style.text && !el.invisible).map((el) => {
+      const rect = el.getBoundingRect().clone();
+      if (el.getComputedTransform()) rect.applyTransform(el.getComputedTransform());
+      return { text: el.style.text, x: rect.x, y: rect.y, right: rect.x + rect.width, foot: rect.y + rect.height };
+    });
+  const [width, height] = [one.chart.getWidth() + 1, one.chart.getHeight() + 1];
+  const cut = texts.filter((a) => a.text.endsWith("...") || a.x < -1 || a.right > width || a.y < -1 || a.foot > height);
+  const shared = (a, b, from, to) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
+  const isOver = (a, b) => shared(a, b, "x", "right") > 0.5 && shared(a, b, "y", "foot") > 1;
+  return [...cut.map((a) => `${title}: ${a.text} is cut`), ...texts.flatMap((a, at) =>
+    texts.slice(at + 1).filter((b) => isOver(a, b)).map((b) => `${title}: ${a.text} lies over ${b.text}`))];
+})"""
+"""What is written in charts and cannot be read, each with its chart."""
+
+
+@needs_browser
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_no_label_of_a_chart_is_cut_or_lies_over_another(seen: Seen, size: tuple[int, int], tmp_path: Path) -> None:
+    walk().tape(tmp_path / "tape")
+    plain = quote(open_tape(tmp_path / "tape"), ["KXTEST-A"])
+    orders = plain.tables["orders"]
+    ends = ["refused:order_group_triggered", *orders.column("end").to_pylist()[1:]]
+    refused = orders.set_column(orders.schema.get_field_index("end"), "end", [ends]).cast(orders.schema)
+    result = SampleResult({**plain.tables, "orders": refused}, plain.manifest)
+    write_report(result, tmp_path / "report.html", [tmp_path / "tape"], Detector)
+    seen.page.set_viewport_size({"width": size[0], "height": size[1]})
+    opened(seen, tmp_path / "report.html")
+    assert seen.page.evaluate(TEXTS) == []
+
+
 @needs_browser
 def test_what_was_not_to_be_trusted_is_shaded_on_every_time_axis(seen: Seen, report: Path) -> None:
     opened(seen, report)

@@ -62,7 +62,7 @@ function equityCard(page) {
     xAxis: [runAxis(axis, look, { gridIndex: 0, axisLabel: { show: false } }), runAxis(axis, look, { gridIndex: 1 })],
     yAxis: [
       valueAxis(look, { gridIndex: 0, axisLabel: { formatter: dollarsShort } }),
-      valueAxis(look, { gridIndex: 1, splitNumber: 2, axisLabel: { formatter: dollarsShort } }),
+      valueAxis(look, { gridIndex: 1, splitNumber: 2, axisLabel: { formatter: dollarsShort, verticalAlignMinLabel: "bottom" } }),
     ],
     dataZoom: zooms([0, 1]),
     series: [
@@ -182,9 +182,10 @@ function markOutCard(page) {
           `${grouped(row.fills[at], 0)} fills, ${dollars(row.money[at])} in all`);
       },
     }),
-    grid: { left: 52, right: 16, top: 12, bottom: 26 },
+    grid: { left: 52, right: 16, top: 12, bottom: 40 },
     xAxis: { ...categoryAxis(look, null, { type: "value", data: undefined, min: -0.5, max: horizons.length - 0.5, interval: 0.5 }),
-      axisLabel: { color: look.muted, fontSize: 11.5, formatter: (x) => (Number.isInteger(x) && horizons[x]) || "" },
+      axisLabel: { color: look.muted, fontSize: 11.5, lineHeight: 14,
+        formatter: (x) => (Number.isInteger(x) && (horizons[x] || "").replace(/ (later|fill)$/, "\n$1")) || "" },
       splitLine: { show: false } },
     yAxis: valueAxis(look, { scale: false, axisLabel: { formatter: (y) => signed(y, Math.abs(y) + "\u00a2") } }),
     series: only.flatMap((row, number) => {
@@ -225,8 +226,8 @@ function outcomeCard(page) {
       `${grouped(rows[item.dataIndex].orders, 0)} orders, ${percent(rows[item.dataIndex].share)}`) }),
     grid: { left: 8, right: 70, top: 6, bottom: 6, containLabel: true },
     xAxis: valueAxis(look, { scale: false, show: false }),
-    yAxis: categoryAxis(look, rows.map((row) => row.name), { axisLine: { show: false },
-      axisLabel: { color: look.ink, fontSize: 12.5, width: 190, overflow: "truncate" } }),
+    yAxis: categoryAxis(look, rows.map((row) => row.name.replaceAll("_", " ")), { axisLine: { show: false },
+      axisLabel: { color: look.ink, fontSize: 12.5, width: 150, lineHeight: 16, overflow: "break" } }),
     series: [{ type: "bar", barMaxWidth: 24, data: rows.map((row) => ({ value: row.orders,
       itemStyle: { color: row.name === "executed" ? look.good : row.is_ours ? look.accent : look.sell, borderRadius: 3 } })),
       label: { show: true, position: "right", color: look.ink, fontSize: 12, formatter: (item) => percent(rows[item.dataIndex].share) } }],
