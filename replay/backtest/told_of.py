@@ -84,6 +84,8 @@ def _idle(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
         said = [f"{names} decided nothing at all"]
         if not manifest["markets"]:
             said.append("if it waits for markets to be selected, select some: --market '*'")
+        else:
+            said.append("no market was selected: the tapes hold no price of one that fits")
         return said
     said = [f"no order was placed in {sums['decisions']:,} decisions"]
     refused = Counter(reason for reason in decisions.column("refused").to_pylist() if reason)

@@ -202,6 +202,8 @@ def test_an_empty_tape_has_a_result_that_says_so(tmp_path: Path) -> None:
     assert (found.totals["pnl"], found.tables["equity"].num_rows) == (0, 0)
     found.write(tmp_path / "r")
     assert repeat(tmp_path / "r").equal
+    silent = perform(setup(Script().session().opened().stop().tape(tmp_path / "silent").path, markets=("KX*",)))
+    assert "no market was selected: the tapes hold no price of one that fits" in words(silent)
 
 
 def test_gaps_everywhere_are_profit_in_doubt(tmp_path: Path) -> None:
