@@ -61,8 +61,11 @@ TYPED: Final = (
     ColumnSpec("no_size", "list_i64"),
 )
 
+_WIDTHS: Final = {"i32": np.int32, "i64": np.int64, "u8": np.uint8, "bool": np.bool_}
+
 INT_COLUMNS: Final = tuple(c.name for c in TYPED if c.type in ("i32", "i64", "u8") or c.name == "is_block")
 TEXT_COLUMNS: Final = tuple(c.name for c in TYPED if c.type in ("dict", "str"))
+WIDTHS: Final = {c.name: _WIDTHS[c.type] for c in TYPED if c.type in _WIDTHS}
 LIST_COLUMNS: Final = tuple(c.name for c in TYPED if c.type.startswith("list_"))
 
 SIDE_CODES: Final = {Side.YES: 1, Side.NO: 2}
@@ -103,25 +106,30 @@ class Numbers(dict[str, Ints]):
         """Of these rows alone."""
         return self[name][rows]
 
-    def known(self, name: str) -> Any:
-        """0 for no value; an integer array, perhaps a narrower one, or 0 where there is no value at all."""
-        return np.where(self[name] == NULL, 0, self[name])
+    def held(self, name: str) -> tuple[Any, Any]:
+        """The column as wide as its type, with anything for no value, and where there is a value; not to be written to.
 
-    def raw(self, name: str) -> Any:
-        """The same with anything for no value."""
-        return self[name]
+        The second is empty where every row has one, the first where none has.
+        """
+        column = self[name]
+        values: Any = column.astype(WIDTHS[name])
+        values.flags.writeable = False
+        return values, column != NULL
 
 
 class Strings(dict[str, Texts]):
     """Text columns by name."""
 
-    def letters(self, name: str, rows: Ints, length: int) -> tuple[Any, Any]:
-        """Of these rows those whose text is so long, as True, and the letters of those, a line each."""
+    def held(self, name: str) -> tuple[Any, Any]:
+        """All texts behind each other as bytes, "" for null: where each row's begins and, last, where all end; and the
+        bytes. Neither may be written."""
         texts = self[name]
-        found = [texts.values[code].encode() if code >= 0 else b"" for code in texts.codes[rows].tolist()]
-        fits = np.array([len(text) == length for text in found], np.bool_)
-        whole = b"".join([text for text in found if len(text) == length])
-        return fits, np.frombuffer(whole, np.uint8).reshape(-1, length)
+        values = [*(text.encode() for text in texts.values), b""]  # code -1 is the last
+        found = [values[code] for code in texts.codes.tolist()]
+        bounds = np.zeros(len(found) + 1, np.int32)
+        np.cumsum([len(text) for text in found], out=bounds[1:])
+        bounds.flags.writeable = False
+        return bounds, np.frombuffer(b"".join(found), np.uint8)
 
 
 class Columns(msgspec.Struct, frozen=True):

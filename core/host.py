@@ -134,7 +134,8 @@ class Host:
     def wake(self, seat: int, name: str, at_ns: int) -> None:
         """Set a timer of a strategy."""
         self._seats.wake(seat, name, at_ns)
-        self.due_is_stale = self.wakes.is_disturbed = True
+        self.due_is_stale = True
+        self.wakes.disturb()
 
     def react(self, record: Record, step: Step) -> Reaction:
         """Take in the next record, which the engine has just stepped."""
@@ -234,13 +235,11 @@ class Host:
 
     def _ask(self, seat: int, action: Action) -> str:
         """A strategy asks for something, at the record that it is told of."""
-        self.wakes.is_disturbed = True
-        self._ahead.settle()
+        self.wakes.disturb()
         return self._decider.ask(seat, action)
 
     def _failed(self, seat: Seat) -> None:
-        self.wakes.is_disturbed = True
-        self._ahead.settle()
+        self.wakes.disturb()
         self.trading.pull(seat.name)
 
     def _told(self, news: News) -> None:

@@ -5,7 +5,7 @@ Knows how to tell the two apart, so that every text comes back as it was. Must n
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from core.cells import H_SEEN, NULL, Memory
 from core.trade_ids import MAX_TRADE_IDS, SEEN_CELLS
@@ -14,10 +14,6 @@ ODD: Final = NULL
 """The first half of an id that is no UUID; the second is its number."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-LENGTH: Final = 36
-_DASHES: Final = [8, 13, 18, 23]
-_PLACES: Final = [place for place in range(LENGTH) if place not in _DASHES]
-_DASH: Final = 16
 _HALF: Final = 1 << 63
 _WHOLE: Final = 1 << 64
 
@@ -59,20 +55,6 @@ class Ids:
         """Forget all texts but those with these numbers."""
         self._texts = {number: self._texts[number] for number in sorted(numbers)}
         self._numbers = {text: number for number, text in self._texts.items()}
-
-
-def all_halves(letters: Any) -> Any:
-    """The halves of many ids, a line each, from LENGTH letters each as bytes; (ODD, 0) for those that are no UUIDs."""
-    import numpy as np  # whoever has many has loaded it; commands without tapes do without
-
-    meanings = np.full(256, _DASH + 1, np.uint8)  # of letters: 0 to 15, a dash, or nothing
-    meanings[[ord(letter) for letter in "0123456789abcdef-"]] = range(_DASH + 1)
-    digits = meanings[letters]
-    usual = (digits[:, _DASHES] == _DASH).all(axis=1) & (digits[:, _PLACES] < _DASH).all(axis=1)
-    pairs = digits[:, _PLACES[::2]] << 4 | digits[:, _PLACES[1::2]] & 15
-    found = np.ascontiguousarray(pairs).view(">i8").astype(np.int64)
-    found[~usual | (found[:, 0] == ODD)] = (ODD, 0)
-    return found
 
 
 class SeenIds:

@@ -11,21 +11,11 @@ import numpy.typing as npt
 
 from core.cells import M_ID, NULL
 from core.columns import Columns
-from core.ids import LENGTH, ODD, all_halves
 from core.market import TICKER_VALUES, MarketState
 from core.records import Kind
 from core.runs import (
     DELTA,
-    O_CLOCK,
-    O_CONNECTION,
-    O_MARKET,
-    O_MORE,
     O_NOW,
-    O_PRICE,
-    O_SEQ,
-    O_SID,
-    O_SIDE,
-    O_SIZE,
     OTHER,
     QUIET,
     ROW_COLUMNS,
@@ -49,46 +39,70 @@ _QUIET: Final = (
 )  # fmt: skip
 """Records that say nothing of connections or markets."""
 
+_BY_KIND: Final = np.full(256, OTHER, np.int64)
+"""What a record of a kind is; -1: what its message says."""
+_BY_KIND[[int(kind) for kind in _QUIET]] = QUIET
+_BY_KIND[int(Kind.FRAME)] = -1
+
+_EVERYWHERE: Final = np.empty(0, np.bool_)
+"""Flags of a column that has a value in every row."""
+
+
+class Room:
+    """Memory for the cells of one batch after another; for each to take pages of its own cost as much as filling it.
+
+    Who is given cells gives up those of before.
+    """
+
+    __slots__ = ("_cells",)
+
+    def __init__(self) -> None:
+        self._cells = np.empty(0, np.int64)
+
+    def cells(self, count: int) -> Ints:
+        """So many, holding anything."""
+        if len(self._cells) < count:
+            self._cells = np.empty(count * 9 // 8, np.int64)
+        return self._cells[:count]
+
 
 class Rows:
     """One batch. cells: what `core.engine.Engine.run` takes; rows: how many, which is also the stride of columns."""
 
     __slots__ = ("_at_ns", "_codes", "_market_ids", "_markets", "_mono_ns", "_places", "cells", "rows")
 
-    def __init__(self, numbers: Sequence[Ints], columns: Columns, only: str | None = None) -> None:
+    def __init__(
+        self, numbers: Sequence[Any], columns: Columns, only: str | None = None, room: Room | None = None
+    ) -> None:
         """Of records in seq order without a hole: at_ns, mono_ns, connection, kind, and their typed columns.
 
         only: a market. Books and trades of all others, and every ticker, are rows that change nothing.
+        room: for the cells (default: their own).
         """
+        from core.row_kernels import lay_out, tell_apart  # imports numba
+
         rows = self.rows = columns.rows
         self._at_ns, self._mono_ns, connection, kind = numbers
-        texts = columns.texts
-        self._markets = texts["market"].values
+        ints, texts = columns.ints, columns.texts
+        types, markets = texts["type"], texts["market"]
+        self._markets = markets.values
         self._codes = {market: code for code, market in enumerate(self._markets)}
         self._market_ids = {text: code for code, text in enumerate(texts["market_id"].values)}
         self._places = rows * ROW_COLUMNS + 1
-        what = _whats(kind, columns)
-        if only is not None:
-            what[(what > QUIET) & ((texts["market"].codes != self._codes.get(only, -2)) | (what == TICKER))] = QUIET
+        what = np.empty(rows, np.int64)
+        by_type = np.array([*(_WHATS.get(text, OTHER) for text in types.values), OTHER], np.int64)
+        one = 0 if only is None else self._codes.get(only, -1)
+        tell_apart(what, kind, _BY_KIND, columns.complete, types.codes, by_type, markets.codes, only is not None, one)
         more = _More(what, columns, self._places + len(self._markets))
-        self.cells = np.zeros(more.end, np.int64)
+        self.cells = (room or Room()).cells(more.end)
+        self.cells[self._places - 1 : self._places + len(self._markets)] = 0
         for place, values in more.parts:
             self.cells[place : place + len(values)] = values
-        ints = columns.ints
-        for column, values in (
-            (0, what),
-            (O_CONNECTION, connection),
-            (O_MARKET, texts["market"].codes),
-            (O_SID, ints.known("sid")),
-            (O_SEQ, ints.known("exchange_seq")),
-            (O_SIDE, ints.raw("side")),
-            (O_PRICE, ints.raw("price")),
-            (O_SIZE, ints.raw("size")),
-            (O_CLOCK, ints.known("clock")),
-            (O_MORE, more.places),
-        ):
-            self.cells[column * rows : (column + 1) * rows] = values
-        self.cells[O_MARKET * rows : (O_MARKET + 1) * rows] += self._places
+        raw = [ints.held(name)[0] for name in ("side", "price", "size")]
+        lay_out(
+            self.cells, what, more.places, _EVERYWHERE, connection, markets.codes, self._places,
+            *ints.held("sid"), *ints.held("exchange_seq"), *raw, *ints.held("clock"),
+        )  # fmt: skip
 
     def time(self, timeline: Timeline, first: int) -> None:
         """Set the `now_ns` of all rows from one on, as they follow on a timeline; behind a SESSION they are void."""
@@ -137,6 +151,8 @@ class _More:
         self.end += table.size
 
     def _trades(self, what: Ints, columns: Columns) -> None:
+        from core.row_kernels import ids_in_halves  # imports numba
+
         rows = np.flatnonzero(what == TRADE)
         ints = columns.ints
         table = np.empty((len(rows), 7), np.int64)
@@ -144,10 +160,7 @@ class _More:
             table[:, index] = ints.some(name, rows)
         table[:, 3] = ints.some("is_block", rows) == 1
         table[:, 4] = _known(ints.some("exchange_us", rows)) * 1000
-        fits, letters = columns.texts.letters("trade_id", rows, LENGTH)
-        table[:, 5] = ODD
-        table[fits, 5:] = all_halves(letters)
-        what[rows[table[:, 5] == ODD]] = OTHER  # such an id has a number in the store only
+        ids_in_halves(table, rows, what, *columns.texts.held("trade_id"))
         self._put(rows, table)
 
     def _tickers(self, what: Ints, columns: Columns) -> None:
@@ -162,27 +175,27 @@ class _More:
         self._put(rows, table)
 
     def _snapshots(self, what: Ints, columns: Columns) -> None:
-        lists = columns.lists
-        for row in np.flatnonzero(what == SNAPSHOT).tolist():
-            sides = []
-            for side in ("yes", "no"):
-                prices, sizes = lists[f"{side}_price"], lists[f"{side}_size"]
-                span = slice(int(prices.offsets[row]), int(prices.offsets[row + 1]))
-                sides.append((prices.values[span], sizes.values[span]))
-            (yes, yes_sizes), (no, no_sizes) = sides
-            values = np.concatenate(((len(yes), len(no)), yes, yes_sizes, no, no_sizes))
-            self.places[row] = self.end
-            self.parts.append((self.end, values))
-            self.end += len(values)
-
-
-def _whats(kind: Ints, columns: Columns) -> Ints:
-    types = columns.texts["type"]
-    by_code = np.array([*(_WHATS.get(text, OTHER) for text in types.values), OTHER], np.int64)  # code -1 is the last
-    what = by_code[types.codes]
-    what[~columns.complete | (kind != int(Kind.FRAME)) | (columns.texts["market"].codes < 0)] = OTHER
-    what[np.isin(kind, [int(quiet) for quiet in _QUIET])] = QUIET
-    return what
+        """How many levels a side has, then prices and sizes of yes, and of no: of all snapshots in a few calls, for one
+        call a snapshot cost more than all other columns."""
+        rows = np.flatnonzero(what == SNAPSHOT)
+        bounds = [columns.lists[f"{side}_price"].offsets.astype(np.int64) for side in ("yes", "no")]
+        levels = [bound[rows + 1] - bound[rows] for bound in bounds]
+        lengths = 2 + 2 * (levels[0] + levels[1])
+        ends = np.cumsum(lengths)
+        table = np.empty(int(lengths.sum()), np.int64)
+        at = ends - lengths
+        for index, count in enumerate(levels):
+            table[at + index] = count
+        at += 2
+        for side, bound, count in zip(("yes", "no"), bounds, levels, strict=True):
+            within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # which level of its side
+            source = np.repeat(bound[rows], count) + within
+            for name in (f"{side}_price", f"{side}_size"):
+                table[np.repeat(at, count) + within] = columns.lists[name].values[source]
+                at += count
+        self.places[rows] = self.end + ends - lengths
+        self.parts.append((self.end, table))
+        self.end += len(table)
 
 
 def _known(values: Ints) -> Ints:

@@ -17,7 +17,9 @@ from core.store import state_at
 from core.strategy import TOP
 from core.window import Window
 
-Calls: TypeAlias = list[tuple[Seat, Context, Callable[..., None]]]
+Hook: TypeAlias = Callable[[Context, Window], None]
+Call: TypeAlias = tuple[Window, Seat, Context, Hook]
+"""Whom a wake concerns: sight of its market; a seat that wants to hear of it, its context, and what is called."""
 
 _HOOKS: Final = {BOOK_WOKE: "on_book", TOP_WOKE: "on_book", TRADE_WOKE: "on_trade", TICKER_WOKE: "on_ticker"}
 
@@ -45,7 +47,7 @@ class Wakes:
         self._seats = seats
         self._ahead = ahead
         self._forgotten = -1
-        self._calls: dict[int, tuple[Window, Calls]] = {}
+        self._calls: dict[int, Call] = {}
         self._windows: dict[str, Window] = {}
         self._message_at: Callable[[int], Any] = lambda _: None
         self.is_disturbed = False
@@ -107,6 +109,11 @@ class Wakes:
             if seat.glance is not None:
                 seat.glance.admit(at)
 
+    def disturb(self) -> None:
+        """A strategy does something: what the machine has done since the record that it was told of is brought back."""
+        self.is_disturbed = True
+        self._ahead.settle()
+
     def tell(self, why: int, at: int, message: Any) -> None:
         """Tell of a record that the machine stepped. why, at: as it says; message: of a trade."""
         state = state_at(self._engine.store, at)
@@ -136,44 +143,61 @@ class Wakes:
         return not self.was_cut
 
     def _tell_all(self, message_at: Callable[[int], Any]) -> bool:
+        """A third of what a strategy in Python costs is spent here: nothing is asked twice."""
         ahead, known, seats = self._ahead, self._calls, self._seats
         are_choosy = seats.are_choosy
-        asks = self.glance is not None  # the machine has asked: whoever is called is called for certain
         self._message_at = message_at
         self.is_disturbed = False
         for place, key in enumerate(ahead.keys):
-            window, calls = known.get(key) or self._of(key)
+            try:
+                window, seat, ctx, call = known[key]
+            except KeyError:
+                window, seat, ctx, call = known[key] = self._of(key)
             ahead.place = place
             ahead.told = window
-            for seat, ctx, call in calls:
-                if seat.failed:
-                    continue
-                seats.called = seats.called or seat.glance is None or asks
-                try:
-                    call(ctx, window)
-                except seats.raises:
-                    raise
-                except Exception as error:
-                    seats.end(seat, _HOOKS[key % WHYS], error)
+            try:
+                call(ctx, window)
+            except seats.raises:
+                raise
+            except Exception as error:
+                seats.end(seat, _HOOKS[key % WHYS], error)
             if are_choosy and seats.called and ahead.is_ahead and seats.refresh():
                 ahead.settle()
                 self.set_all()
-            if self.is_disturbed or not ahead.is_ahead:
+            if not ahead.is_ahead:  # whoever does something or fails has brought everything back
                 return False
         return True
 
-    def _of(self, key: int) -> tuple[Window, Calls]:
-        """Whom a wake concerns, and their sight of its market; the memory is not touched."""
-        found = self._calls.get(key)
-        if found is None:
-            at, why = divmod(key, WHYS)
-            state = state_at(self._engine.store, at)
-            window = self._windows.get(state.market)
-            if window is None or window.state is not state:
-                window = self._windows[state.market] = Window(state.market, state, self._ahead)
-            calls = [(seat, seat.ctx, self._call(seat, why)) for seat in self._told_of(state.market, why)]
-            found = self._calls[key] = window, calls
-        return found
+    def _of(self, key: int) -> Call:
+        """Whom a wake concerns; the memory is not touched."""
+        at, why = divmod(key, WHYS)
+        state = state_at(self._engine.store, at)
+        window = self._windows.get(state.market)
+        if window is None or window.state is not state:
+            window = self._windows[state.market] = Window(state.market, state, self._ahead)
+        calls = [(seat, self._call(seat, why)) for seat in self._told_of(state.market, why)]
+        if len(calls) == 1:
+            ((seat, call),) = calls
+            return window, seat, seat.ctx, call
+        seat = self._seats.seats[0]  # it is not meant: the failures of several are seen to where they are called
+        return window, seat, seat.ctx, self._several(calls, _HOOKS[why])
+
+    def _several(self, calls: list[tuple[Seat, Hook]], name: str) -> Hook:
+        """What calls the hooks of that name of several seats, or of none."""
+        seats = self._seats
+
+        def tell(_: Context, window: Window) -> None:
+            for seat, call in calls:
+                if seat.failed:  # one called before it may have made it fail
+                    continue
+                try:
+                    call(seat.ctx, window)
+                except seats.raises:
+                    raise
+                except Exception as error:
+                    seats.end(seat, name, error)
+
+        return tell
 
     def _told_of(self, market: str, why: int) -> list[Seat]:
         """Who wants to hear of that happening to a market."""
@@ -181,9 +205,10 @@ class Wakes:
         seats = [seat for seat in self._seats.seats if name in seat.hooks and seat.wants(market)]
         return [seat for seat in seats if why != BOOK_WOKE or seat.strategy.book_wakes != TOP]
 
-    def _call(self, seat: Seat, why: int) -> Callable[..., None]:
+    def _call(self, seat: Seat, why: int) -> Hook:
         """What is called with context and window, once the machine has run ahead and has not asked the glance."""
-        hook = self._seats.bound(seat, _HOOKS[why])
+        seats = self._seats
+        hook = seats.bound(seat, _HOOKS[why])
 
         def with_message(ctx: Context, window: Window) -> None:
             hook(ctx, window, self._message_at(self._ahead.row))
@@ -191,12 +216,18 @@ class Wakes:
         def after_glance(ctx: Context, window: Window) -> None:
             message = self._message_at(self._ahead.row) if why == TRADE_WOKE else None
             if self._looks(seat, window, why, message):
-                self._seats.called = True
+                seats.called = True
                 hook(ctx, window, *([] if message is None else [message]))
 
         if seat.glance is not None and self.glance is None:
             return after_glance
-        return with_message if why == TRADE_WOKE else hook
+        plain = with_message if why == TRADE_WOKE else hook
+
+        def counted(ctx: Context, window: Window) -> None:
+            seats.called = True
+            plain(ctx, window)
+
+        return counted if seats.are_choosy else plain
 
     def _looks(self, seat: Seat, window: Window, why: int, message: Any) -> bool:
         return self._seats.looks(seat, window, message, is_ticker=why == TICKER_WOKE)

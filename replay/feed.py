@@ -4,6 +4,7 @@ Knows tables and where in them the next record is. Must not know what a step doe
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from core.engine import Engine, Step
 from core.messages import Malformed, Message
 from core.records import Kind, Record
 from core.remade import Messages
-from core.rows import Rows
+from core.rows import Room, Rows
 from core.runs import END
 
 _PASSED_OVER: Final = ("shape", "source", "malformed", "unknown_fields")
@@ -89,7 +90,8 @@ class ByColumns:
         # The thread only reads: batches made ahead would lie twice in memory, and cost as much where they are played.
         self._tables = Ahead(table for table in tape.tables(COLUMNS, from_seq) if table.num_rows)
         self._is_ahead = batches is None
-        self._batches = batches or map(Batch, iter(self._tables.take, None))
+        room = Room()  # of one batch at a time: the one before it is over when a batch is asked for
+        self._batches = batches or (Batch(table, room=room) for table in iter(self._tables.take, None))
         self._batch: Batch | None = None
         self._row = 0
 
@@ -168,12 +170,12 @@ class ByColumns:
 
 
 class Batch:
-    """One table. rows: the same for the machine. is_followed: the next one is being read.
+    """One table. is_followed: the next one is being read.
 
     numbers: at_ns, mono_ns, connection, kind.
     """
 
-    def __init__(self, table: Any, only: str | None = None) -> None:
+    def __init__(self, table: Any, only: str | None = None, room: Room | None = None) -> None:
         self.size = table.num_rows
         self.is_followed = False
         self.numbers = [flat(table.column(name)) for name in ("at_ns", "mono_ns", "connection", "kind")]
@@ -183,7 +185,12 @@ class Batch:
         self._payloads = Blobs.of_arrow(table.column("payload").combine_chunks())
         self._messages: Messages | None = None
         self._shuffles = -1
-        self.rows = Rows(self.numbers, self.columns, only)
+        self._for_rows = only, room
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The same for the machine; made when it is first asked for, for who steps one by one needs none."""
+        return Rows(self.numbers, self.columns, *self._for_rows)
 
     def last(self, engine: Engine, row: int, until_ns: int, until_seq: int) -> int:
         """The first row from one on that lies beyond an instant or a seq."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 def flat(column: Any) -> npt.NDArray[Any]:
     """A column of integers or flags as an array of the same type; where it is null, anything.
 
-    It shares the column's memory where that is in one piece, and may not be written to then.
+    It shares the column's memory where that is in one piece, and is not to be written to.
     """
     array = column
     if isinstance(column, pa.ChunkedArray):
@@ -21,8 +21,12 @@ def flat(column: Any) -> npt.NDArray[Any]:
     rows, start, data = len(array), array.offset, array.buffers()[1]
     kind = np.dtype(str(array.type))  # Arrow and numpy name them alike
     if not rows:
-        return np.empty(0, kind)
-    return _bits(data, start, rows) if kind == np.bool_ else np.frombuffer(data, kind, rows, start * kind.itemsize)
+        return np.frombuffer(b"", kind)
+    if kind == np.bool_:
+        return _bits(data, start, rows)
+    found = np.frombuffer(data, kind, rows, start * kind.itemsize)
+    found.flags.writeable = False  # whatever made the memory: compiled code is made anew for each kind of array
+    return found
 
 
 def _bits(data: Any, start: int, rows: int) -> npt.NDArray[np.bool_]:

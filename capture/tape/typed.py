@@ -3,14 +3,14 @@
 Knows Arrow tables and their nulls. Must not know files, nor what a column means.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from capture.tape.buffers import flat, present
-from core.columns import INT_COLUMNS, LIST_COLUMNS, NULL, TEXT_COLUMNS, Columns, Lists, Numbers, Strings, Texts
+from core.columns import INT_COLUMNS, LIST_COLUMNS, NULL, TEXT_COLUMNS, WIDTHS, Columns, Lists, Numbers, Strings, Texts
 from core.packed import Ints
 
 
@@ -38,12 +38,17 @@ def columns_of(table: Any) -> Columns:
     )
 
 
+_ALL: Final = np.empty(0, np.bool_)
+_NOTHING: Final[dict[str, Any]] = {name: np.frombuffer(b"", width) for name, width in WIDTHS.items()}
+
+
 class _Numbers(Numbers):
     """The integer columns of a table."""
 
     def __init__(self, table: Any) -> None:
         super().__init__()
         self._table = table
+        self._found: dict[str, Any] = {}
 
     def __missing__(self, name: str) -> Ints:
         found = self[name] = _ints(self._table, name)
@@ -66,23 +71,19 @@ class _Numbers(Numbers):
             found[~present(column)[rows]] = NULL
         return found
 
-    def known(self, name: str) -> Any:
+    def held(self, name: str) -> tuple[Any, Any]:
         """See Numbers."""
         column = self._column(name)
         if column is None:
-            return 0
-        found = flat(column)
-        return np.where(present(column), found, 0) if column.null_count else found
-
-    def raw(self, name: str) -> Any:
-        """See Numbers."""
-        column = self._column(name)
-        return 0 if column is None else flat(column)
+            return _NOTHING[name], _ALL
+        return flat(column), present(column) if column.null_count else _ALL
 
     def _column(self, name: str) -> Any:
-        """The Arrow array, None where it is null throughout."""
-        column = self._table.column(name) if name in self._table.column_names else None
-        return None if column is None or column.null_count == self._table.num_rows else whole(column)
+        """The Arrow array, None where it is null throughout; found once, for Arrow is slow to say so."""
+        if name not in self._found:
+            column = self._table.column(name) if name in self._table.column_names else None
+            self._found[name] = None if column is None or column.null_count == self._table.num_rows else whole(column)
+        return self._found[name]
 
 
 class _Strings(Strings):
@@ -103,17 +104,20 @@ class _Strings(Strings):
         """All of them."""
         return {name: self[name] for name in TEXT_COLUMNS}.items()
 
-    def letters(self, name: str, rows: Ints, length: int) -> tuple[Any, Any]:
+    def held(self, name: str) -> tuple[Any, Any]:
         """See Strings."""
         column = self._table.column(name) if name in self._table.column_names else None
-        if column is None or not pa.types.is_string(column.type) or not len(rows):
-            return super().letters(name, rows, length)
-        _, bounds, data = whole(column).buffers()
-        offsets = np.frombuffer(bounds, np.int32, len(column) + 1, whole(column).offset * 4)
-        starts, ends = offsets[rows], offsets[rows + 1]
-        fits = ends - starts == length
-        letters = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-        return fits, letters[starts[fits][:, None] + np.arange(length, dtype=np.int32)]
+        if column is None or not pa.types.is_string(column.type) or not len(column):
+            return super().held(name)
+        array = whole(column)
+        _, bounds, data = array.buffers()
+        found = (
+            np.frombuffer(bounds, np.int32, len(array) + 1, array.offset * 4),
+            np.frombuffer(b"" if data is None else data, np.uint8),
+        )
+        for part in found:
+            part.flags.writeable = False
+        return found
 
 
 def _flags(table: Any, name: str) -> npt.NDArray[np.bool_]:

@@ -130,8 +130,8 @@ class _Streams:
         self._sessions = np.flatnonzero(kind == int(Kind.SESSION))
         self._inbound = np.flatnonzero(kind <= int(Kind.FRAME_CLOSE))
         ints = batch.columns.ints
-        sid, seq = (np.broadcast_to(ints.known(name), batch.size) for name in ("sid", "exchange_seq"))
-        numbered = np.flatnonzero((kind == int(Kind.FRAME)) & (sid > 0) & (seq > 0))
+        sid, seq = ints["sid"], ints["exchange_seq"]
+        numbered = np.flatnonzero((kind == int(Kind.FRAME)) & (sid > 0) & (seq > 0))  # no value is far below
         keys = (connection[numbered].astype(np.int64) << 32) | sid[numbered]
         self._numbers: dict[tuple[int, int], tuple[Ints, Ints]] = {}
         for key, places in _apart(keys):

@@ -1,5 +1,8 @@
 """Typed columns of a table: what Arrow holds, with or without nulls, whole or in part, made when it is asked for."""
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pytest
 from sample_records import sample_records
@@ -8,7 +11,7 @@ from capture.tape import schema
 from capture.tape.schema import RawBatch
 from capture.tape.typed import columns_of
 from core.batch import decode_columns
-from core.columns import INT_COLUMNS, NULL, TEXT_COLUMNS, Numbers, Strings, text_list
+from core.columns import INT_COLUMNS, NULL, TEXT_COLUMNS, WIDTHS, Numbers, Strings, text_list
 from core.shapes import ShapeBook
 
 
@@ -59,31 +62,37 @@ def test_columns_of_any_slice_of_a_table_are_the_rows_of_the_whole() -> None:
             assert part.lists[name].present.tolist() == lists.present[start : start + rows].tolist(), name
 
 
-@pytest.mark.parametrize(("start", "rows"), [(0, 60), (3, 50), (9, 1)])
-def test_part_of_a_column_and_what_is_known_of_it_are_those_of_the_whole(start: int, rows: int) -> None:
+@pytest.mark.parametrize(("start", "rows"), [(0, 60), (3, 50), (9, 1), (60, 0)])
+def test_part_of_a_column_and_what_is_held_of_it_are_those_of_the_whole(start: int, rows: int) -> None:
     table, _ = schema.encode(batch_of(60), ShapeBook())
     read = columns_of(table.slice(start, rows))
     plain = Numbers({name: read.ints[name] for name in INT_COLUMNS})
     chosen = np.arange(0, rows, 2)
     for name in INT_COLUMNS:
         assert read.ints.some(name, chosen).tolist() == plain.some(name, chosen).tolist(), name
-        assert np.broadcast_to(read.ints.known(name), rows).tolist() == plain.known(name).tolist(), name
-        there = plain[name] != NULL
-        assert np.broadcast_to(read.ints.raw(name), rows)[there].tolist() == plain[name][there].tolist(), name
+        for held in (read.ints.held(name), plain.held(name)):
+            assert spread(*held, rows) == plain[name].tolist(), name
+            assert held[0].dtype == WIDTHS[name]
+            assert not held[0].flags.writeable
     assert "price" in read.ints
     assert "nonsense" not in read.ints
 
 
-@pytest.mark.parametrize("start", [0, 5])
-def test_letters_of_texts_of_one_length_are_taken_as_they_lie(start: int) -> None:
+def spread(values: Any, there: Any, rows: int) -> list[int]:
+    """What is held of a column, NULL for no value."""
+    if not len(values):
+        return [NULL] * rows
+    flags = there if len(there) else [True] * rows
+    return [int(value) if known else NULL for value, known in zip(values, flags, strict=True)]
+
+
+@pytest.mark.parametrize("start", [0, 5, 60])
+def test_texts_are_held_behind_each_other_as_they_lie(start: int) -> None:
     table, _ = schema.encode(batch_of(60), ShapeBook())
     read = columns_of(table.slice(start))
-    plain = Strings({name: read.texts[name] for name in TEXT_COLUMNS})
-    rows = np.arange(60 - start)
-    lengths = {len(text) for text in text_list(read.texts["trade_id"])}
-    assert len(lengths) > 1
-    for length in sorted(lengths - {0}):
-        fits, letters = read.texts.letters("trade_id", rows, length)
-        wanted, expected = plain.letters("trade_id", rows, length)
-        assert fits.tolist() == wanted.tolist()
-        assert letters.tolist() == expected.tolist()
+    texts = text_list(read.texts["trade_id"])
+    assert start == 60 or len(set(texts)) > 1
+    for strings in (read.texts, Strings({name: read.texts[name] for name in TEXT_COLUMNS})):
+        bounds, letters = strings.held("trade_id")
+        assert [letters[at:end].tobytes().decode() for at, end in pairwise(bounds.tolist())] == texts
+        assert not (bounds.flags.writeable or letters.flags.writeable)

@@ -81,8 +81,7 @@ class Floor:
 
     def _fail(self, seat: Seat) -> None:
         self.failed.append(seat.name)
-        self.wakes.is_disturbed = True
-        self.ahead.settle()
+        self.wakes.disturb()
 
 
 def book() -> BookDelta:
@@ -200,7 +199,7 @@ def test_it_ends_behind_the_record_at_which_somebody_is_in_the_way(cell: str) ->
         if cell == "depth":
             assert market.depth(1)[0] == ((4_100, 100),)
         elif cell == "disturbed":
-            floor.wakes.is_disturbed = True
+            floor.wakes.disturb()
         else:
             raise ValueError("no")
 
