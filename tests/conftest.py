@@ -2,7 +2,9 @@
 
 Two that are asked for one after the other differ, and so do the access keys, always.
 
-And what was collected is never garbage: every collection would walk through ten thousand tests and their modules.
+What was collected is never garbage: every collection would walk through ten thousand tests and their modules.
+
+And no example of hypothesis fails for the time it takes: on a busy machine any of them may take long.
 """
 
 import gc
@@ -11,10 +13,14 @@ from typing import Any, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import HealthCheck, settings
 
 from replay.exchange.keyring import RSA_BITS
 
 POOL: Final = 8
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_collection_finish() -> None:
