@@ -16,6 +16,7 @@ from benchmarks.recordings import Recording, recordings
 from capture.tape.reader import Tape
 from capture.tape.schema import NUMBERS
 from capture.tape.segment import RecordGroup, SegmentFile, open_segment
+from core.engine import Engine
 from core.messages import decode
 from core.records import Kind
 from replay import Player
@@ -74,7 +75,8 @@ class Steps:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.files: list[SegmentFile] = [open_segment(tape.path, entry) for entry in tape.segments]
-        self.frames = [record.payload for record in tape.records() if record.kind == Kind.FRAME]
+        self.records = list(tape.records())
+        self.frames = [record.payload for record in self.records if record.kind == Kind.FRAME]
         self.tables = [(file, table) for file in self.files for table in file.groups(self.columns(file))]
         self.groups: list[RecordGroup] = [group for file in self.files for group in file.record_groups()]
 
@@ -110,6 +112,12 @@ class Steps:
         """All of it, and the engine."""
         Player(self.tape, "bytes", checkpoint_records=0).advance()
 
+    def live(self) -> None:
+        """What a live run does with frames as they come: nothing to read from the disk nor to rebuild."""
+        engine = Engine()
+        for record in self.records:
+            engine.step(record)
+
     def script(self) -> None:
         """The loop of a script, frames in memory."""
         FloatBooks().run(self.frames)
@@ -130,7 +138,7 @@ def rows(recording: Recording, tape: Tape) -> tuple[list[str], list[str]]:
     """A line of the table of steps and a line of the table of the whole."""
     steps = Steps(tape)
     cases = {name: getattr(steps, name) for name in ("read", "rebuild", "record", "decode", "loads")}
-    whole = {name: getattr(steps, name) for name in ("play", "script")}
+    whole = {name: getattr(steps, name) for name in ("play", "live", "script")}
     for run in (*cases.values(), *whole.values()):
         run()  # compiles, fills caches
     spent = cpu_ns(cases, len(steps.frames))
@@ -147,8 +155,8 @@ def rows(recording: Recording, tape: Tape) -> tuple[list[str], list[str]]:
         [
             recording.name,
             *(f"{took[name] / len(steps.frames) * 1e9:,.0f}" for name in whole),
-            ratio(took["script"], took["play"]),
-            ratio(cpu["script"], cpu["play"]),
+            *(ratio(took["script"], took[name]) for name in ("play", "live")),
+            *(ratio(cpu["script"], cpu[name]) for name in ("play", "live")),
         ],
     )
 
@@ -171,9 +179,12 @@ def main() -> None:
     )
     show(
         "The byte path with the whole store, wall ns a frame",
-        ("replay", "byte path", "script", "script/byte path", "the same in CPU"),
+        ("replay", "byte path", "live", "script", "script/byte path", "script/live", "in CPU", "in CPU"),
         wholes,
-        ["byte path: from disk, all state kept; script: frames in memory, json.loads, books of floats, best prices"],
+        [
+            "byte path: from disk, all state kept; live: the same steps of records in memory, as a live run takes them",
+            "script: frames in memory, json.loads, books of floats, best prices",
+        ],
     )
 
 
