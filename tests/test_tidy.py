@@ -64,6 +64,8 @@ MANY_PARAMETERS: Final[dict[str, int]] = {
     "core/machine.py:step_snapshot": 9,
     "core/machine.py:step_ticker": 8,
     "core/machine.py:step_trade": 8,
+    "core/row_kernels.py:lay_out": 16,
+    "core/row_kernels.py:tell_apart": 9,
     "core/runs.py:fold_delta": 10,
     "core/runs.py:glanced": 6,
     "core/runs.py:run_ahead": 6,
