@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import msgspec
 import typer
 
+from core.printable import printable
+
 if TYPE_CHECKING:
     from capture.status import Watcher
     from replay.progress import Progress
@@ -30,7 +32,12 @@ _PLAIN_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
 
 def complain(sentence: str) -> None:
     """One sentence on stderr."""
-    sys.stderr.write(f"tapedeck: {sentence}\n")
+    sys.stderr.write(f"tapedeck: {shown(sentence)}\n")
+
+
+def shown(text: str) -> str:
+    """Lines for a terminal: what a tape or the exchange says in them is text there, and no command."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def stop(code: int, sentence: str) -> NoReturn:
@@ -51,7 +58,7 @@ def answer(value: Any, lines: Iterable[str], *, as_json: bool) -> None:
         typer.echo(msgspec.json.encode(value))
         return
     for line in lines:
-        typer.echo(line)
+        typer.echo(shown(line))
 
 
 COMPILING = "compiling the frame reader: once after an installation or an update, 10 to 20 s"

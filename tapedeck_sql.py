@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapedeck_console import Json
+from tapedeck_console import Json, complain, shown
 
 if TYPE_CHECKING:
     from replay.query import Relation
@@ -51,7 +51,7 @@ def sql(
     on a terminal, with completion and history; else it is read from standard input.
     """
     from replay.sql import connect
-    from replay.sql.asking import ask, split
+    from replay.sql.asking import ask, split, strangers
 
     tapes, statement = split(words)
     if as_json and as_ not in (None, As.JSON):
@@ -65,6 +65,8 @@ def sql(
         relation = ask(connection, statement)
         if relation is not None:
             _answer(relation, As.JSON if as_json else as_, out, rows)
+            for sentence in strangers(connection, statement):
+                complain(sentence)
 
 
 def _shell(tapes: list[Path], rows: int) -> None:
@@ -73,7 +75,10 @@ def _shell(tapes: list[Path], rows: int) -> None:
     def show(relation: "Relation", form: str) -> None:
         _answer(relation, As(form), None, rows)
 
-    with Shell(tapes, show=show, say=typer.echo) as shell, edited(shell.candidates, history_file()) as read:
+    def say(text: str) -> None:
+        typer.echo(shown(text))
+
+    with Shell(tapes, show=show, say=say) as shell, edited(shell.candidates, history_file()) as read:
         shell.run(read)
 
 

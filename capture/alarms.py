@@ -6,7 +6,8 @@ Knows what was told, and when. Must not know how it leaves.
 from typing import Final
 
 from capture.notify import Notice
-from capture.status import DaemonStatus, State, printable
+from capture.status import DaemonStatus, State
+from core.printable import printable
 from core.times import SECOND_NS
 
 UNHEALTHY_NS: Final = 600 * SECOND_NS

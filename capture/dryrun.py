@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from capture.roster import Listed
-from capture.status import format_bytes, printable
+from capture.status import format_bytes
+from core.printable import printable
 
 FRAMES_PER_CONTRACT: Final = 2.0
 """Book changes, trades and tickers for each contract traded. Four recorded windows of lively markets: 0.7 to 3.2."""

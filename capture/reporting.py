@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from capture.status import DaemonStatus, final_line, is_news, printable, status_line
+from capture.status import DaemonStatus, final_line, is_news, status_line
+from core.printable import printable
 from core.times import SECOND_NS
 
 QUEUE: Final = 64

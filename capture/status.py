@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from core.printable import printable
 from core.times import SECOND_NS
 
 MINUTE_NS: Final = 60 * SECOND_NS
@@ -297,8 +298,3 @@ def format_span(seconds: float) -> str:
         if number or (unit == "s" and not parts):
             parts.append(f"{number} {unit}")
     return " ".join(parts[:2])
-
-
-def printable(text: str) -> str:
-    """The text with every control character shown as an escape, so that it stays one line and moves no cursor."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,6 +1,7 @@
 """From words on a command line to an answer: which are tapes, the statement, errors that name what there is.
 
-Knows how tapes are named (directories, patterns). Must not know how an answer looks.
+Knows how tapes are named (directories, patterns), and how a statement names a market. Must not know how an answer
+looks.
 """
 
 import re
@@ -10,11 +11,20 @@ from typing import Final
 
 from core.errors import ConfigError
 from replay import query
+from replay.books import near_to
 from replay.sql.macros import MACROS
 from replay.sql.session import VIEWS
 
 _LABEL: Final = "tape.json"
 _PATTERN: Final = re.compile(r"[*?\[]")
+_MARKET: Final = re.compile(
+    r"(?:\b(?:book_at|bbo|depth|spread|ohlc)\s*\(\s*(?:ticker\s*:=\s*)?|\bmarket\s*=\s*)'((?:[^']|'')*)'", re.IGNORECASE
+)
+_NAMED: Final = "select 1 from internal.rows where market = ? limit 1"
+_MARKETS: Final = (
+    "select market from internal.rows where market is not null union "
+    "select _m.market from (select unnest(_carried(name)) as _m from internal.tapes) order by all"
+)
 _UNKNOWN: Final = ("Catalog Error", "Binder Error")
 
 
@@ -61,6 +71,20 @@ def ask(connection: query.Connection, statement: str) -> query.Relation | None:
         return query.run(connection, statement)
     except query.SqlError as error:
         raise query.SqlError(helped(str(error))) from error
+
+
+def strangers(connection: query.Connection, statement: str) -> list[str]:
+    """A sentence for each market that a statement names and the tapes do not: its answer holds nothing of that one.
+
+    Only where it is written out after `market =` or as a macro's first argument.
+    """
+    told = [name.replace("''", "'") for name in dict.fromkeys(_MARKET.findall(statement))]
+    try:
+        strange = [name for name in told if not query.ask(connection, _NAMED, [name]).num_rows]
+        known = query.ask(connection, _MARKETS).column("market").to_pylist() if strange else []
+    except query.SqlError:  # a transaction that failed, a damaged file: the answer has told of it
+        return []
+    return [f"no market {name} on these tapes{near_to(name, known)}" for name in strange if name not in known]
 
 
 def helped(text: str) -> str:

@@ -37,21 +37,21 @@ BOOK_AT: Final = Macro(
     "a market's book at an instant, every record received by then in it: a row a level, on its side's own scale",
     f"""
     with instant as (
-        select name as tape, _seq_at(name, _ns(t::varchar)) as until from _tapes
+        select name as tape, _seq_at(name, _ns(t::varchar)) as until from internal.tapes
     ), begun as (
         select instant.tape, until, coalesce(max(_m.seq) filter (where _m.seq <= until), -1) as since
         from instant
-        left join (select name as tape, unnest(_clocks(name)) as _m from _tapes) _c on _c.tape = instant.tape
+        left join (select name as tape, unnest(_clocks(name)) as _m from internal.tapes) _c on _c.tape = instant.tape
         group by all
     ), refusals as (
-        select name as tape, unnest(_refusals(name), max_depth := 2) from _tapes
+        select name as tape, unnest(_refusals(name), max_depth := 2) from internal.tapes
     ), books as (
         select tape, seq, yes_price_e4 as yes_price, yes_size_e2 as yes_size, no_price_e4 as no_price,
             no_size_e2 as no_size
         from snapshots anti join refusals using (tape, seq) where market = ticker
         union all by name
         select tape, _m.seq, _m.yes_price, _m.yes_size, _m.no_price, _m.no_size
-        from (select name as tape, unnest(_carried(name)) as _m from _tapes) where _m.market = ticker
+        from (select name as tape, unnest(_carried(name)) as _m from internal.tapes) where _m.market = ticker
     ), book as (
         select books.*, until from books join begun on begun.tape = books.tape and books.seq between since and until
         qualify books.seq = max(books.seq) over (partition by books.tape)
@@ -65,7 +65,7 @@ BOOK_AT: Final = Macro(
         join book on book.tape = _d.tape and _d.seq > book.seq and _d.seq <= until
     ), emptied as (
         select tape, _m.seq as emptied_seq, if(_m.side = 1, 'yes', 'no') as side, _m.price as price_e4
-        from (select name as tape, unnest(_emptied(name)) as _m from _tapes) where _m.market = ticker
+        from (select name as tape, unnest(_emptied(name)) as _m from internal.tapes) where _m.market = ticker
     ), _m as (
         select tape, until, side, price_e4, sum(size_e2)::bigint as size_e2
         from changes _c where not exists (
@@ -85,7 +85,7 @@ BBO: Final = Macro(
     "best bid and offer of yes, a row whenever a price, a size or the trust in the book changed",
     f"""
     select tape, _m.seq as seq, {_TIME}, ticker as market, {_TOP}, _m.trusted as trusted
-    from (select name as tape, unnest(_tops(name, ticker)) as _m from _tapes)
+    from (select name as tape, unnest(_tops(name, ticker)) as _m from internal.tapes)
     """,
 )
 DEPTH: Final = Macro(
@@ -96,7 +96,7 @@ DEPTH: Final = Macro(
     select tape, _m.seq as seq, {_TIME}, ticker as market, {_TOP}, _m.bid_levels as bid_levels,
         _m.ask_levels as ask_levels,
         {_pairs(contracts, "e2", "bid_depth", "ask_depth", "bid_near", "ask_near")}, _m.trusted as trusted
-    from (select name as tape, unnest(_grid(name, ticker, _span_ns(every::varchar))) as _m from _tapes)
+    from (select name as tape, unnest(_grid(name, ticker, _span_ns(every::varchar))) as _m from internal.tapes)
     """,
 )
 SPREAD: Final = Macro(
@@ -110,8 +110,8 @@ SPREAD: Final = Macro(
             coalesce(lead(_b.at_ns) over (partition by _b.tape order by _b.seq), _t.last_at_ns),
             coalesce(_s.at_ns, _t.last_at_ns)
         ) as until_ns
-        from bbo(ticker) _b join _tapes _t on _t.name = _b.tape
-        asof left join _stops _s on _s.tape = _b.tape and _s.seq >= _b.seq
+        from bbo(ticker) _b join internal.tapes _t on _t.name = _b.tape
+        asof left join internal.stops _s on _s.tape = _b.tape and _s.seq >= _b.seq
     ), pieces as (
         select *, unnest(generate_series(at_ns // span, greatest(at_ns, until_ns - 1) // span)) as bucket
         from (select *, _span_ns(every::varchar) as span from moves)
@@ -143,7 +143,8 @@ OHLC: Final = Macro(
             sum(price_e4 * count_e2) / sum(count_e2) / 1e4 as vwap
         from (
             select tape, seq, at_ns, price_e4, count_e2, _span_ns(every::varchar) as span from trades
-            anti join (select name as tape, unnest(_refusals(name), max_depth := 2) from _tapes) using (tape, seq)
+            anti join (select name as tape, unnest(_refusals(name), max_depth := 2) from internal.tapes)
+            using (tape, seq)
             where market = ticker
         ) group by tape, span, at_ns // span
     )

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture.tape.errors import TapeError, disk_error
+from core.printable import printable
 from replay.when import format_time
 
 CELL: Final = 60
@@ -62,7 +63,7 @@ def table(batches: Iterable[Any], names: list[str], rows: int) -> Iterator[str]:
         padded = zip(row, widths, right, strict=True)
         return "  ".join(text.rjust(width) if is_right else text.ljust(width) for text, width, is_right in padded)
 
-    yield _line([_printable(name) for name in names]).rstrip()
+    yield _line([printable(name) for name in names]).rstrip()
     yield "  ".join("-" * width for width in widths)
     for row in cells:
         yield _line(row).rstrip()
@@ -150,12 +151,8 @@ def _csv_lines(rows: Iterable[Iterable[Any]]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         value = round(value, PLACES) if abs(value) > SMALL else float(f"{value:.{PLACES}g}")
-    text = _printable(_text(value) if value is not None else "")
+    text = printable(_text(value) if value is not None else "")
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _text(value: Any) -> str:

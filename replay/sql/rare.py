@@ -101,11 +101,11 @@ _PAPER: Final = """(
         'is_taker': coalesce(event.fill.is_taker, false), 'fee': coalesce(event.fill.fee, 0),
         'post_position': null::bigint
     } as m
-    from (select tape, seq, at_ns, unnest(m.fills) as fill from outcome_records) event
+    from (select tape, seq, at_ns, unnest(m.fills) as fill from internal.outcomes) event
     left join (
         select distinct on (tape, m.action.client_order_id) tape, m.action.client_order_id as id,
             m.action.market as market, case m.action.side when 'bid' then 'yes' else 'no' end as side
-        from decision_records where m.action.do = 'place' order by seq
+        from internal.decisions where m.action.do = 'place' order by seq
     ) placed on placed.tape = event.tape and placed.id = event.fill.client_order_id
 )"""
 _OUTCOMES: Final = own(
@@ -128,7 +128,7 @@ _DECISIONS: Final = own(
 )  # fmt: skip
 _IN_SESSION: Final = """(
     select r.*, s.session from {records} r
-    asof left join (select tape, seq, seq as session from _rows where kind = {kind}) s
+    asof left join (select tape, seq, seq as session from internal.rows where kind = {kind}) s
     on r.tape = s.tape and r.seq >= s.seq
 )"""
 
@@ -184,8 +184,8 @@ DECISIONS: Final = View(
     f"""(
     select d.*, o.m.done as o_done, o.seq as o_seq, o.m.reason as o_reason, o.m.order_id as o_order_id,
         o.at_ns as o_at_ns
-    from {_in_session("decision_records")} d
-    left join (select * from {_in_session("outcome_records")} where m.decision > 0) o
+    from {_in_session("internal.decisions")} d
+    left join (select * from {_in_session("internal.outcomes")} where m.decision > 0) o
     on o.tape = d.tape and o.session = d.session and o.m.decision = d.m.number
 )""",
 )
@@ -241,7 +241,7 @@ GAPS: Final = View(
         said("expected", "with reason sequence: the number that was due"),
         said("got", "with reason sequence: the one that came"),
     ),
-    "(select name as tape, unnest(_gaps(name)) as m from _tapes)",
+    "(select name as tape, unnest(_gaps(name)) as m from internal.tapes)",
 )
 CONNECTIONS: Final = View(
     "connections",
@@ -257,7 +257,7 @@ CONNECTIONS: Final = View(
         said("replaces", "the socket it took over from, 0 = none"),
         said("implied", "the recording has no record of the connect"),
     ),
-    "(select name as tape, unnest(_connections(name)) as m from _tapes)",
+    "(select name as tape, unnest(_connections(name)) as m from internal.tapes)",
 )
 MARKETS: Final = View(
     "markets",
@@ -283,9 +283,9 @@ MARKETS: Final = View(
         select tape, market, count(*) as frames, count(*) filter (where type = 'trade') as trades,
             coalesce(sum(size) filter (where type = 'trade'), 0)::bigint as traded,
             min(at_ns) as first_at_ns, max(at_ns) as last_at_ns
-        from _rows where market is not null group by tape, market
+        from internal.rows where market is not null group by tape, market
     ) counted
-    left join (select name as tape, unnest(_facts(name)) as m from _tapes) told
+    left join (select name as tape, unnest(_facts(name)) as m from internal.tapes) told
     on told.tape = counted.tape and told.m.market = counted.market
 )""",
 )
@@ -303,13 +303,13 @@ TAPES: Final = View(
         *moment_of("last", "the last one", "last_at_ns"),
         Column("ended", "ended", "clean_stop, gap, unproven, or recording: somebody writes it"),
     ),
-    "_tapes",
+    "internal.tapes",
 )
 
-_STOPS: Final = f"(select tape, seq, at_ns from _rows where kind = {int(Kind.CLEAN_STOP)})"
+_STOPS: Final = f"(select tape, seq, at_ns from internal.rows where kind = {int(Kind.CLEAN_STOP)})"
 
-BEHIND: Final = (("decision_records", _DECISIONS), ("outcome_records", _OUTCOMES), ("_stops", _STOPS))
-"""Views behind the views, not meant to be asked."""
+BEHIND: Final = (("decisions", _DECISIONS), ("outcomes", _OUTCOMES), ("stops", _STOPS))
+"""Views behind the views, in a schema of their own: not meant to be asked."""
 
 RARE: Final = (
     LIFECYCLE, ORDERS, FILLS, POSITIONS, REST, CONNECTIONS, GAPS, DECISIONS, MARKETS, SESSIONS, TAPES,

@@ -1,4 +1,4 @@
-"""A connection to tapes: their records as `_rows`, the functions, the views and the macros over them.
+"""A connection to tapes: their records as `internal.rows`, the functions, the views and the macros over them.
 
 Knows how a connection is put together and what becomes of the cut it reads. Must not know who asks, nor how answers are
 shown.
@@ -24,11 +24,11 @@ from replay.sql.views import MARKET_DATA, View
 VIEWS: Final = (*MARKET_DATA, *RARE)
 
 _YES_SCALE: Final = re.compile(rb'use_yes_price"\s*:\s*true')
-_AS_WRITTEN: Final = "(select *, price as own_price, no_price as own_no_price from _rows)"
+_AS_WRITTEN: Final = "(select *, price as own_price, no_price as own_no_price from internal.rows)"
 _CONVERTED: Final = """(
     select r.*, if(scale.m.yes_price and side = 2, 10000 - price, price) as own_price,
         if(scale.m.yes_price, [10000 - p for p in no_price], no_price) as own_no_price
-    from _rows r asof left join (select name as tape, unnest(_scales(name)) as m from _tapes) scale
+    from internal.rows r asof left join (select name as tape, unnest(_scales(name)) as m from internal.tapes) scale
     on scale.tape = r.tape and scale.m.connection = r.connection and scale.m.sid = r.sid and r.seq >= scale.m.seq
 )"""
 _TAPES: Final = pa.schema(
@@ -55,27 +55,35 @@ def connect(*tapes: str | Path) -> query.Connection:
 def fill(connection: query.Connection, cuts: Sequence[Cut]) -> Source:
     """Put the views over these cuts into a connection, in place of those over others; what its functions read."""
     source = Source(list(cuts))
-    for cut in cuts:
-        connection.register(hot_name(cut), cut.hot)
+    connection.execute("create schema if not exists internal")  # what views are made of is not listed beside them
+    for number, cut in enumerate(cuts):
+        create_table(connection, f"internal.{hot_name(number)}", cut.hot)
     # Views are made over no files at all: over real ones DuckDB would open them for each view.
-    connection.register("_none", NO_ROWS)
-    connection.execute("create or replace view _rows as select '' as tape, * from _none")
-    connection.register("_tapes", pa.Table.from_pylist([_about(cut) for cut in cuts], schema=_TAPES))
+    create_table(connection, "internal.none", NO_ROWS)
+    connection.execute("create or replace view internal.rows as select '' as tape, * from internal.none")
+    create_table(connection, "internal.tapes", pa.Table.from_pylist([_about(cut) for cut in cuts], schema=_TAPES))
     add_all(connection, source)
     own_prices = _CONVERTED if any(_has_yes_scale(cut, source) for cut in cuts) else _AS_WRITTEN
     for name, text in BEHIND:
-        connection.execute(f"create or replace view {name} as select * from {text}")
+        connection.execute(f"create or replace view internal.{name} as select * from {text}")
     for view in VIEWS:
         create_view(connection, view, own_prices)
     for macro in MACROS:
         create_macro(connection, macro)
-    connection.register("help", pa.Table.from_pylist(_help()))
+    create_table(connection, "help", pa.Table.from_pylist(_help()))
     rows = " union all by name ".join(
-        f"select {query.literal(cut.name)} as tape, * from ({rows_of(cut)})" for cut in cuts
+        f"select {query.literal(cut.name)} as tape, * from ({rows_of(cut, f'internal.{hot_name(number)}')})"
+        for number, cut in enumerate(cuts)
     )
-    connection.execute(f"create or replace view _rows as {rows}")
-    connection.unregister("_none")
+    connection.execute(f"create or replace view internal.rows as {rows}")
     return source
+
+
+def create_table(connection: query.Connection, name: str, rows: pa.Table) -> None:
+    """Create a table of these rows: unlike Arrow's own, which a connection holds, its cursors see it too."""
+    connection.register("_given", rows)
+    connection.execute(f"create or replace table {name} as from _given")
+    connection.unregister("_given")
 
 
 def create_view(connection: query.Connection, view: View, own_prices: str) -> None:

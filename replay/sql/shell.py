@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Final, Self
 
 from replay import query
-from replay.sql.asking import ask, names
+from replay.sql.asking import ask, names, strangers
 from replay.sql.cut import take_all
 from replay.sql.macros import MACROS
 from replay.sql.session import VIEWS, fill
@@ -120,6 +120,8 @@ class Shell:
             relation = ask(self._connection, statement)
             if relation is not None:
                 self._show(relation, self._form)
+                for sentence in strangers(self._connection, statement):
+                    self._say(sentence)
         except query.SqlError as error:
             self._say(str(error))
         except KeyboardInterrupt:

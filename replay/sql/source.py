@@ -75,9 +75,10 @@ class Source:
         self._known: dict[str, Known] = {}
         self._groups: list[_Group] = []
         self._plain = query.connect()  # without functions: what those ask must not lead to them again
-        for cut in cuts:
-            self._plain.register(hot_name(cut), cut.hot)
-            self._plain.execute(f"create view {query.identifier(cut.name)} as {rows_of(cut)}")
+        self._views = {cut.name: f"rows_{number}" for number, cut in enumerate(cuts)}
+        for number, cut in enumerate(cuts):
+            self._plain.register(hot_name(number), cut.hot)
+            self._plain.execute(f"create view {self._views[cut.name]} as {rows_of(cut, hot_name(number))}")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -99,7 +100,7 @@ class Source:
     def ask(self, tape: str, text: str, values: list[Any] | None = None) -> Any:
         """Rows of a tape's records as an Arrow table; in `text` {rows} stands for them, columns are SCHEMA's."""
         with self._lock:
-            return query.ask(self._plain, text.format(rows=query.identifier(tape)), values)
+            return query.ask(self._plain, text.format(rows=self._views[self.cut(tape).name]), values)
 
     def seq_at(self, tape: str, at_ns: int) -> int:
         """The last record received by an instant (`now_ns`, Unix ns), -1 when there is none."""
@@ -156,14 +157,14 @@ class Source:
         return spans
 
 
-def hot_name(cut: Cut) -> str:
-    """What the table of a cut's unsealed records is called."""
-    return "_hot " + cut.name
+def hot_name(number: int) -> str:
+    """What the table of a cut's unsealed records is called; not by the tape, for SQL takes `A` and `a` for one name."""
+    return f"hot_{number}"
 
 
-def rows_of(cut: Cut) -> str:
-    """SQL of all of a cut's records, as they are stored."""
-    hot = f"select * from {query.identifier(hot_name(cut))}"
+def rows_of(cut: Cut, table: str) -> str:
+    """SQL of all of a cut's records, as they are stored; table: of the unsealed ones."""
+    hot = f"select * from {table}"
     if not cut.files:
         return hot
     files = ", ".join(query.path_literal(str(file)) for file in cut.files)

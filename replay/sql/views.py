@@ -1,6 +1,6 @@
 """The views that SQL offers, each column with what it says: DESIGN 9, documented in docs/SQL.md from here.
 
-Knows SQL text over `_rows`, the records of all tapes as they are stored. Must not know DuckDB's connection.
+Knows SQL text over `internal.rows`, the records of all tapes as they are stored. Must not know DuckDB's connection.
 
 Every view begins with `tape` and `seq`, which name a record. Prices are dollars and sizes contracts, as decimals; the
 whole number beside them is what the tape holds: `_e4` in 1/10,000 dollar, `_e2` in 1/100 contract, `_e6` in 1/1,000,000
@@ -119,13 +119,13 @@ _TRUSTED: Final = Column(
 )
 PAYLOAD: Final = "coalesce(payload, _payload(tape, seq))"
 _TEXT: Final = f"kind = {int(Kind.FRAME)}"
-_FRAMES: Final = f"_rows where kind <= {int(Kind.FRAME_CLOSE)}"
+_FRAMES: Final = f"internal.rows where kind <= {int(Kind.FRAME_CLOSE)}"
 
 _KINDS: Final = "case kind " + " ".join(f"when {int(kind)} then '{kind.name}'" for kind in Kind) + " end"
 
 
 def _of_type(*types: str) -> str:
-    return f"_rows where {_TEXT} and type in ({', '.join(repr(name) for name in types)})"
+    return f"internal.rows where {_TEXT} and type in ({', '.join(repr(name) for name in types)})"
 
 
 def decoded(shape: str, *types: str) -> str:
@@ -140,7 +140,9 @@ def shape(**fields: str) -> str:
 
 def own(kind: Kind, shape: str) -> str:
     """Records of a kind of ours with their payload in `m`."""
-    return f"(select *, from_json(try(decode(payload)), '{{{shape}}}') as m from _rows where kind = {int(kind)})"
+    return (
+        f"(select *, from_json(try(decode(payload)), '{{{shape}}}') as m from internal.rows where kind = {int(kind)})"
+    )
 
 
 def said(name: str, says: str, field: str = "") -> Column:
@@ -160,7 +162,7 @@ RECORDS: Final = View(
         Column("market", "market", "the ticker it names"),
         Column("payload", PAYLOAD, "its bytes: a frame as it was on the wire, our own records as JSON"),
     ),
-    "_rows",
+    "internal.rows",
 )
 FRAMES: Final = View(
     "frames",
@@ -193,7 +195,7 @@ MESSAGES: Final = View(
         Column("message", f"_message({PAYLOAD})", "what it says as JSON, in whole units"),
         Column("text", f"try(decode({PAYLOAD}))", "the frame's text"),
     ),
-    f"_rows where {_TEXT}",
+    f"internal.rows where {_TEXT}",
 )
 DELTAS: Final = View(
     "deltas",

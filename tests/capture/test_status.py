@@ -16,9 +16,9 @@ from capture.status import (
     format_bytes,
     format_span,
     is_news,
-    printable,
     status_line,
 )
+from core.printable import printable
 from core.times import SECOND_NS
 
 NOW_NS = 1_786_410_000 * SECOND_NS

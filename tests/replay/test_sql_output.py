@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ def tape(tmp_path: Path) -> str:
     return str(story().tape(tmp_path / "tape", segment_records=40).path)
 
 
+LAST_OF_BOOKS = "select max(at_ns) as at_ns from records where type like 'orderbook_%'"
 QUERY = "select seq, time, price, trade_id, is_block, [seq, 1] as list, null as nothing from trades order by seq"
 
 
@@ -66,7 +68,10 @@ def test_what_cannot_be_answered_is_said_in_words(cli: Cli, tape: str, tmp_path:
     assert cli("sql", tape, QUERY, "--json", "--as", "csv").code == 2
     assert cli("sql", tape, QUERY, "--as", "parquet").code == 2
     out = tmp_path / "all.tsv"
-    assert "the name says no form" in " ".join(cli("sql", tape, QUERY, "--out", str(out)).err.split())
+    framed = cli("sql", tape, QUERY, "--out", str(out)).err.replace(
+        "│", " "
+    )  # where its lines break is the path's doing
+    assert "the name says no form" in " ".join(framed.split())
     assert not out.exists()
     assert cli("sql", tape, QUERY, "--out", str(out), "--as", "csv").code == 0
     said = cli("sql", tape, "from book_at('KXTEST-A', '18:50 ET')").err
@@ -83,3 +88,40 @@ def test_a_table_shows_six_places_and_the_other_forms_all(cli: Cli, tape: str) -
     query = "select 1::double / 3 as third, 2::double / 3e9 as small, 2026.5::double as plain"
     assert cli("sql", tape, query).out.splitlines()[2].split() == ["0.333333", "6.66667e-10", "2026.5"]
     assert json.loads(cli("sql", tape, query, "--json").out)[0] == {"third": 1 / 3, "small": 2 / 3e9, "plain": 2026.5}
+
+
+def test_a_market_that_the_tapes_do_not_have_is_said_so_beside_the_answer(cli: Cli, tape: str) -> None:
+    for query in (
+        "from book_at('KXTEST-AA')",
+        "from ohlc( 'kxtest-aa', '1s')",
+        "select count(*) from trades where market='KXTEST-AA'",
+        "from bbo(ticker := 'KXTEST-AA')",
+    ):
+        found = cli("sql", tape, query, "--as", "csv")
+        assert found.code == 0 and found.out, query
+        assert re.fullmatch(
+            r"tapedeck: no market (KXTEST-AA|kxtest-aa) on these tapes; near it: KXTEST-A.*\n", found.err
+        ), query
+    far = cli("sql", tape, "from trades where market = 'it''s' or market = 'KXTEST-A'").err
+    assert far == "tapedeck: no market it's on these tapes; there are 2 markets, see `tapedeck info`\n"
+    for query in ("from book_at('KXTEST-A')", "from trades where market = 'KXTEST-B'", "select 'market'"):
+        assert cli("sql", tape, query).err == "", query
+
+
+def test_a_market_that_a_cut_only_carries_is_one(cli: Cli, tape: str, tmp_path: Path) -> None:
+    ((until,),) = [(row["at_ns"] + 1,) for row in json.loads(cli("sql", tape, LAST_OF_BOOKS, "--json").out)]
+    assert cli("cut", tape, "--from", str(until), "--out", str(tmp_path / "cut")).code == 0
+    asked = cli("sql", str(tmp_path / "cut"), "select count(*) as levels from book_at('KXTEST-B')", "--json")
+    assert json.loads(asked.out)[0]["levels"] > 0
+    assert asked.err == ""
+
+
+def test_a_market_named_like_a_command_to_the_terminal_is_shown_as_text(cli: Cli, tmp_path: Path) -> None:
+    market = "KX\x1b]0;owned\x07A"
+    script = Script().session().opened().subscribed().snapshot(market, [("0.4000", "1.00")], []).stop()
+    place = str(script.tape(tmp_path / "tape").path)
+    said = [cli("info", place), cli("book", place, market), cli("book", place, "KX]0;OWNEDA")]
+    said.append(cli("sql", place, "from book_at('KX]0;OWNEDA')"))
+    for found in said:
+        assert "\\x1b]0;owned" in found.out + found.err
+        assert "\x1b" not in found.out + found.err
