@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import pytest
 from browser import NARROW, WIDE, Seen, browsing, needs_browser
@@ -19,6 +19,7 @@ from capture.tape.reader import Tape
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
 from core.records import Kind, Record
+from replay.books import markets_of
 
 pytestmark = [pytest.mark.integration, needs_browser]
 
@@ -204,6 +205,61 @@ def test_a_run_is_shown_with_its_orders_fills_decisions_and_gap(
     assert (brightness(seen) < 60) if scheme == "dark" else (brightness(seen) > 200)
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     require_clean(seen)
+
+
+OVERLAPS: Final = """() => {
+    const all = document.querySelectorAll("#transport > *, header > *:not(.grow), #clock");
+    const boxes = [...all].filter((one) => one.offsetParent !== null).map((one) => [one, one.getBoundingClientRect()]);
+    const found = [];
+    boxes.forEach(([one, a], place) => boxes.slice(place + 1).forEach(([other, b]) => {
+        if (one.contains(other)) return;
+        if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+            found.push(`${one.id || one.className} and ${other.id || other.className}`);
+    }));
+    return found;
+}"""
+
+
+GREENS: Final = """({ from, until }) => {
+    let found = 0;
+    for (const canvas of document.querySelectorAll("#price canvas")) {
+        const { width, height } = canvas;
+        if (width < 300) continue;
+        const left = Math.round(width * from);
+        const { data } = canvas.getContext("2d").getImageData(left, 0, Math.round(width * until) - left, height);
+        for (let at = 0; at < data.length; at += 4)
+            found += data[at + 3] > 200 && data[at + 1] > data[at] + 60 && data[at + 1] > data[at + 2] + 40;
+    }
+    return found;
+}"""
+"""Pixels of the best bid's colour between two parts of the chart's width."""
+
+
+@pytest.mark.parametrize("width", [360, 700, 1024, 1120, 1200, 1300, 1440])
+def test_nothing_lies_over_anything_else_at_any_width(seen: Seen, run: tuple[str, Tape], width: int) -> None:
+    dress(seen, (width, 800))
+    opened(seen, run[0])
+    assert seen.page.evaluate(OVERLAPS) == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_chart_says_what_is_in_it_and_no_price_after_the_end(seen: Seen, run: tuple[str, Tape]) -> None:
+    url, tape = run
+    opened(seen, f"{url}#seq={tape.manifest.next_seq - 1}&market={markets_of(tape)[0]}&span=60000")
+    legend = seen.page.locator("#price-legend").inner_text()
+    assert legend.startswith("best bid and ask of yes · dots: trades")
+    left, right = (
+        seen.page.evaluate(GREENS, {"from": part[0], "until": part[1]}) for part in ((0.3, 0.499), (0.51, 0.85))
+    )
+    assert left > 20 and right == 0  # the cursor is in the middle, at the tape's end
+
+
+def test_what_is_not_known_is_not_said(seen: Seen, run: tuple[str, Tape]) -> None:
+    opened(seen, f"{run[0]}#seq=0&market={markets_of(run[1])[0]}")
+    assert seen.page.locator("#trust").inner_text() == "no book yet"
+    assert seen.page.locator("#ladder .spread").inner_text() == ""
+    legend = seen.page.locator("#legend").inner_text()
+    assert "2 starts and stops" in legend and "4 connects and closes" in legend
 
 
 def test_playing_goes_on_to_the_end_and_stops_there(seen: Seen, run: tuple[str, Tape]) -> None:

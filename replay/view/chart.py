@@ -38,7 +38,8 @@ def chart(pages: Pages, stands: Stands, market: str, span_ns: tuple[int, int], p
     """A market between two instants (Unix ns); about so many points. Lists of equal length by name; ms are Unix ms.
 
     quotes: {ms, bid, ask, bid_size, ask_size, trusted}, null where nobody bids; trades: {ms, seq, price, size, yes};
-    fills: {ms, seq, price, size, yes}; decisions: {ms, seq, do, side, price, line}. partial: no quotes, too long.
+    fills: {ms, seq, price, size, yes}; decisions: {ms, seq, do, side, price, line}. last_ms: where the tape ends.
+    partial: no quotes, too long.
     """
     first_seq, last_seq = pages.until(span_ns[0]), pages.until(span_ns[1])
     held = pages.between(first_seq, last_seq)
@@ -51,6 +52,7 @@ def chart(pages: Pages, stands: Stands, market: str, span_ns: tuple[int, int], p
         "until_ms": span_ns[1] / 1e6,
         "first_seq": first_seq,
         "last_seq": last_seq,
+        "last_ms": pages.end_ns() / 1e6,
         "partial": partial,
         "quotes": _quotes(pages, stands, market, (first_seq, seqs)),
         "trades": _trades(held, market, span_ns),

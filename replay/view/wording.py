@@ -24,7 +24,7 @@ from core.actions import (
 from core.messages import Malformed, decode
 from core.messages.types import BookSnapshot, type_of
 from core.money import DOLLAR, format_money, format_price, format_size
-from core.records import Kind, Record
+from core.records import Kind, Record, RestCall, decode_rest
 from replay.view.outline import SECOND_NS
 from replay.view.pages import Page
 from replay.when import format_time
@@ -51,6 +51,8 @@ _MONEY: Final = (
     *("taker_fees", "maker_fees", "day_pnl", "paper_cash"),
 )
 _SIDES: Final = ("", "yes", "no")
+_UNTOLD: Final = ("sid", "seq", "id", "sending_ms")
+"""Of messages: 0 stands for what the frame does not say; so it does in instants (`..._ns`)."""
 
 
 def line_of(page: Page, row: int) -> str:
@@ -87,6 +89,8 @@ def _own_line(kind: int, payload: bytes) -> str:
             return decision_line(decode_decision(payload))
         if kind == Kind.OUTCOME:
             return outcome_line(decode_outcome(payload))
+        if kind == Kind.REST:
+            return rest_line(decode_rest(payload))
     except msgspec.DecodeError:
         pass
     return payload.decode("utf-8", "backslashreplace")
@@ -125,6 +129,11 @@ def outcome_line(outcome: Outcome | PaperEvent) -> str:
     )
 
 
+def rest_line(call: RestCall) -> str:
+    """`GET /trade-api/v2/markets: 200 in 12 ms`, or why there was no answer."""
+    return f"{call.method} {call.path}: {call.status or call.error or 'no answer'} in {call.took_ns // 10**6} ms"
+
+
 def short(text: str, most: int = LINE_CHARACTERS) -> str:
     """At most so many characters, on one line."""
     text = " ".join(text.split())
@@ -159,7 +168,9 @@ def decoded_of(record: Record) -> dict[str, Any]:
             return {"type": "not a message", "problem": message.reason, "fields": []}
         if isinstance(message, BookSnapshot):
             return {"type": type_of(message), "problem": "", "fields": list(_snapshot(message))}
-        return {"type": type_of(message), "problem": "", "fields": list(_flat("", msgspec.to_builtins(message)))}
+        told = _flat("", msgspec.to_builtins(message))
+        fields = [[name, "-" if value == "0" and _is_untold(name) else value] for name, value in told]
+        return {"type": type_of(message), "problem": "", "fields": fields}
     title = Kind(record.kind).name.lower() if record.kind in list(Kind) else f"kind {record.kind}"
     if not record.payload:
         return {"type": title, "problem": "", "fields": []}
@@ -168,6 +179,10 @@ def decoded_of(record: Record) -> dict[str, Any]:
     except msgspec.DecodeError:
         return {"type": title, "problem": "its bytes are not JSON", "fields": []}
     return {"type": title, "problem": "", "fields": list(_flat("", held))}
+
+
+def _is_untold(name: str) -> bool:
+    return name in _UNTOLD or name.endswith("_ns")
 
 
 def _snapshot(message: BookSnapshot) -> Iterator[list[str]]:
@@ -185,7 +200,7 @@ def _flat(name: str, value: Any) -> Iterator[list[str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _flat(f"{name}.{key}" if name else str(key), inner)
-    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+    elif isinstance(value, list | tuple) and any(isinstance(inner, dict | list) for inner in value):
         for place, inner in enumerate(value[:LEVELS]):
             yield from _flat(f"{name}[{place}]", inner)
     else:
@@ -205,5 +220,7 @@ def shown(name: str, value: Any) -> str:
             return format_money(value)
         if name.endswith("_ns") and value > SECOND_NS * 10**6:
             return f"{format_time(value)}  ({value})"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if name == "sending_ms" and value:
+            return f"{format_time(value * 10**6)}  ({value})"
+    text = ", ".join(map(str, value)) or "-" if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= FIELD_CHARACTERS else text[:FIELD_CHARACTERS] + f"… ({len(text)} characters)"

@@ -17,7 +17,7 @@ from capture.tape.errors import TapeDamaged, TapeError
 from capture.tape.reader import Tape
 from capture.tape.recorder import WriterOptions
 from capture.tape.writer import TapeWriter
-from core.records import Kind, RestCall, encode_payload
+from core.records import Kind, RestCall, StoredGap, encode_payload
 from replay.query import SqlError, batches
 from replay.sql import connect, cut
 from replay.sql.asking import ask, names, split
@@ -84,6 +84,28 @@ def test_gaps_and_trust_are_those_of_the_fold(tmp_path: Path) -> None:
         candles = rows(connection, "select trades, trusted from ohlc('KXTEST-A', '1s')")
         assert candles
         assert rows(connection, "select count(*) from connections") == [(2,)]
+
+
+def test_what_has_no_book_is_trusted_while_no_gap_that_may_concern_it_is_open(tmp_path: Path) -> None:
+    told = StoredGap("disk_full", markets=("KXTEST-A",))
+    script = Script().session().opened().subscribed(2, "trade").subscribed(3, "ticker")
+
+    def tell(market: str) -> None:
+        ticker = {"market_ticker": market, "yes_bid_dollars": "0.4000", "yes_ask_dollars": "0.4100"}
+        script.trade(market, "0.4000", "1.00").frame({"type": "ticker", "sid": 3, "msg": ticker})
+
+    tell("KXTEST-A")
+    script.put(Kind.GAP_OPEN, encode_payload(told), 0)
+    tell("KXTEST-A")
+    tell("KXTEST-B")
+    script.put(Kind.GAP_CLOSE, encode_payload(told), 0)
+    tell("KXTEST-A")
+    with connect(script.stop().tape(tmp_path / "tape").path) as connection:
+        for view in ("trades", "tickers"):
+            found = rows(connection, f"select market, trusted from {view} order by seq")
+            assert found == [("KXTEST-A", True), ("KXTEST-A", False), ("KXTEST-B", True), ("KXTEST-A", True)]
+        for market, trusted in (("KXTEST-A", [True, False, True]), ("KXTEST-B", [True])):
+            assert rows(connection, "select trusted from ohlc(?, '1ms')", market) == [(is_one,) for is_one in trusted]
 
 
 def test_a_strategys_decisions_have_their_outcomes(tmp_path: Path) -> None:

@@ -8,20 +8,21 @@ import msgspec
 import pytest
 from imported import tape_of
 from lived import lived
-from sample_tapes import SECOND, START_NS, Script, make_tape, story
+from sample_tapes import MILLI, SECOND, START_NS, Script, make_tape, story
 from tapes import needs_tapes
 from viewing import answering
 from wild import busy, wild
 
 from capture.tape.reader import Tape
 from core.actions import Say, Select, decode_decision
-from core.records import Kind
+from core.records import Kind, Record, RestCall, encode_payload
 from replay.player import Player
 from replay.view.answers import Answers, BadQuestionError, NotOnTapeError
 from replay.view.chart import chart
 from replay.view.outline import MARKS, marks_of
 from replay.view.timeline import step_of, timeline
 from replay.view.why import decisions_answer, why_answer
+from replay.view.wording import decoded_of
 
 MARKET = "KXTEST-A"
 
@@ -257,3 +258,29 @@ def test_a_tape_without_a_record_says_so(tmp_path: Path) -> None:
         assert answers.tape_answer()["records"] == 0
         with pytest.raises(NotOnTapeError, match="this tape holds no record yet"):
             answers.require(0)
+
+
+def test_what_a_frame_does_not_say_is_no_zero_and_times_are_times() -> None:
+    said = b'{"type":"trade","sid":3,"sending_ts_ms":1786410000123,"msg":{"market_ticker":"KXTEST-A","trade_id":"t1",'
+    said += b'"yes_price_dollars":"0.4550","no_price_dollars":"0.5450","count_fp":"1.25","taker_side":"yes","ts":0}}'
+    fields = dict(decoded_of(Record(0, START_NS, 0, 1, Kind.FRAME, said))["fields"])
+    assert (fields["sid"], fields["seq"], fields["id"], fields["exchange_ns"]) == ("3", "-", "-", "-")
+    assert fields["sending_ms"] == "2026-08-11T01:00:00.123Z  (1786410000123)"
+    assert fields["unknown_fields"] == "-"
+    assert (fields["price"], fields["count"]) == ("0.4550", "1.25")
+
+
+def test_a_rest_call_is_a_line_of_what_was_asked_and_what_came(tmp_path: Path) -> None:
+    script = Script().session()
+    for call in (
+        RestCall("GET", "/trade-api/v2/markets", 200, answer="{}", took_ns=12 * MILLI),
+        RestCall("POST", "/trade-api/v2/portfolio/events/orders", 0, error="timeout", took_ns=10_000 * MILLI),
+    ):
+        script.put(Kind.REST, encode_payload(call), 0)
+    with answering(script.put(Kind.REST, b"{ no json", 0).stop().tape(tmp_path / "tape").path) as answers:
+        lines = [row["line"] for row in answers.records_answer(2, 10, "all", "")["rows"] if row["kind"] == "rest"]
+    assert lines == [
+        "GET /trade-api/v2/markets: 200 in 12 ms",
+        "POST /trade-api/v2/portfolio/events/orders: timeout in 10000 ms",
+        "{ no json",
+    ]

@@ -27,6 +27,7 @@ export const cents = (price) => `${(price / 100).toFixed(price % 100 ? (price % 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const parts = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 export const count = (number) => whole.format(number);
+export const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 export const size = (hundredths) => (hundredths % 100 ? parts : whole).format(hundredths / 100);
 
 export function span(ms) {

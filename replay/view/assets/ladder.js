@@ -42,9 +42,9 @@ export class Ladder {
     this.market = market;
     this.rows[0].show(asks.slice(0, SIDE).reverse());
     this.rows[1].show(bids.slice(0, SIDE));
-    put(this.middle, words(asks[0], bids[0], book));
     const trust = $("trust");
     const known = book.levels[0] + book.levels[1] > 0 || book.book_age_ms !== null;
+    put(this.middle, known ? words(asks[0], bids[0], book) : "");
     put(trust, !known ? "no book yet" : book.trusted ? "trusted" : "not trusted");
     trust.className = `pill ${!known ? "" : book.trusted ? "good" : "bad"}`;
     trust.title = book.trusted ? "Nothing is known to be missing since its snapshot" : "Something may be missing: wait for its next snapshot";

@@ -2,7 +2,7 @@
 
 import { ask, isOver } from "./api.js";
 import { $, make, put } from "./dom.js";
-import { count, date, precise, setZone, zoneName } from "./format.js";
+import { count, date, many, precise, setZone, zoneName } from "./format.js";
 import { listen } from "./keys.js";
 import { Ladder } from "./ladder.js";
 import { Price, SPANS } from "./price.js";
@@ -120,7 +120,7 @@ class App {
     const [words, look] = ENDS[tape.ended] ?? [tape.ended, ""];
     put($("ended"), words);
     $("ended").className = `pill ${look}`;
-    put($("facts"), `${count(tape.records)} records · ${count(tape.markets_in_all)} markets · ${lasts(tape)} · ${tape.environment}`);
+    put($("facts"), [many(tape.records, "record"), many(tape.markets_in_all, "market"), lasts(tape), tape.environment === "unknown" ? "environment unknown" : tape.environment].join(" · "));
     $("live-label").hidden = tape.ended !== "recording";
     if (before?.markets.length !== tape.markets.length) {
       $("markets").replaceChildren(...tape.markets.slice(0, 2_000).map(([name]) => { const option = make("option"); option.value = name; return option; }));

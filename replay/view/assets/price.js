@@ -96,16 +96,16 @@ export class Price {
     for (const [series, name] of [[this.bid, "bid"], [this.ask, "ask"]]) series.setData(this.stepped(every, data.quotes, name));
     this.chart.timeScale().setVisibleLogicalRange({ from: 0, to: cells - 1 });
     put($("price-market"), data.market);
-    put($("price-legend"), data.partial ? "too long a stretch for best prices: trades only" : "");
+    put($("price-legend"), legend(data));
     this.update?.();
   }
 
-  // A quote stands from its instant until the next one.
+  // A quote stands from its instant until the next one, or the tape's end.
   stepped(every, quotes, name) {
     let place = -1;
     return every.map(({ time }) => {
       while (place + 1 < quotes.ms.length && quotes.ms[place + 1] <= time * 1000 + this.step / 2) place += 1;
-      const value = place < 0 ? null : quotes[name][place];
+      const value = place < 0 || time * 1000 > this.data.last_ms + this.step ? null : quotes[name][place];
       return value === null ? { time } : { time, value: value / 100 };
     });
   }
@@ -200,6 +200,14 @@ export class Price {
       context.fillRect(this.x(this.at) - 0.75, 0, 1.5, height);
     }
   }
+}
+
+function legend({ partial, trades, decisions, fills }) {
+  const told = [partial ? "too long a stretch for best prices" : "best bid and ask of yes"];
+  if (trades.ms.length) told.push("dots: trades");
+  if (decisions.price.some((price) => price !== null)) told.push("triangles: our orders");
+  if (fills.ms.length) told.push("rings: our fills");
+  return told.join(" · ");
 }
 
 export const tradeWords = (trades, place) => `${size(trades.size[place])} at ${cents(trades.price[place])}`;

@@ -94,7 +94,7 @@ export class Side {
     steps.append(asked);
     const outcome = make("li");
     outcome.append(make("strong", "", "It led to "));
-    if (found.outcome) outcome.append(this.link(found.outcome.seq, found.outcome.done), make("span", "quiet", ` ${found.outcome.line.split(": ").slice(1).join(": ")}, ${span(Math.max(found.outcome.after_ms, 0))} later`));
+    if (found.outcome) outcome.append(this.link(found.outcome.seq, found.outcome.line.split(": ").slice(1).join(": ")), make("span", "quiet", `, ${span(Math.max(found.outcome.after_ms, 0))} later`));
     else outcome.append(make("span", "quiet", found.refused || found.silent ? "nothing at the exchange" : "no answer on the tape"));
     steps.append(outcome);
     this.why.replaceChildren(...parts, steps);

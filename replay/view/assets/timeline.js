@@ -3,19 +3,19 @@
 import { createChart, HistogramSeries } from "./vendor/lightweight-charts-5.2.1.js";
 import { ask, isOver } from "./api.js";
 import { $, make } from "./dom.js";
-import { clock, count, date, minute, precise, span, tenth } from "./format.js";
+import { clock, count, date, many, minute, precise, span, tenth } from "./format.js";
 import { color, onTheme } from "./theme.js";
 
 export const LOOK = {
-  gap: ["--gap", "gaps"],
-  fault: ["--bad", "faults"],
-  malformed: ["--bad", "unreadable frames"],
-  session: ["--session", "sessions"],
-  connection: ["--session", "connections"],
-  decision: ["--decision", "decisions"],
-  fill: ["--fill", "fills"],
-  lifecycle: ["--quiet", "market life"],
-  control: ["--quiet", "controls"],
+  gap: ["--gap", "gap", "gaps"],
+  fault: ["--bad", "fault", "faults"],
+  malformed: ["--bad", "unreadable frame", "unreadable frames"],
+  session: ["--session", "start or stop", "starts and stops"],
+  connection: ["--session", "connect or close", "connects and closes"],
+  decision: ["--decision", "decision", "decisions"],
+  fill: ["--fill", "fill", "fills"],
+  lifecycle: ["--quiet", "change of a market's life", "changes of markets' lives"],
+  control: ["--quiet", "control", "controls"],
 };
 const LANES = [["decision", "control"], ["fill", "lifecycle"], ["session", "connection"], ["gap", "fault", "malformed"]];
 const LANE_HEIGHT = 5;
@@ -88,13 +88,13 @@ export class Timeline {
     legend.append(make("span", "quiet", `peak ${count((peak * 1000) / this.data.step_ms)} records/s`));
     const told = new Map();
     for (const [name, cells] of Object.entries(this.data.marks)) {
-      const [look, words] = LOOK[name];
-      told.set(words, [look, (told.get(words)?.[1] ?? 0) + cells.reduce((sum, [, many]) => sum + many, 0)]);
+      told.set(name, cells.reduce((sum, [, inCell]) => sum + inCell, 0));
     }
-    if (this.tape.gaps.length) told.set("gaps", ["--gap", this.tape.gaps.length]);
-    else told.delete("gaps");
-    for (const [words, [look, many]] of told) {
-      const entry = make("span", "mark", `${count(many)} ${many === 1 ? words.replace(/s$/, "") : words}`);
+    if (this.tape.gaps.length) told.set("gap", this.tape.gaps.length);
+    else told.delete("gap");
+    for (const [name, found] of told) {
+      const [look, one, more] = LOOK[name];
+      const entry = make("span", "mark", many(found, one, more));
       entry.style.setProperty("--mark", `var(${look})`);
       legend.append(entry);
     }
