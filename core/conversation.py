@@ -11,7 +11,7 @@ from typing import Final
 from core.asking import Asked, Asking, Ids, Verb
 from core.changes import Change, Rejected
 from core.channel import Channel
-from core.commands import MARKET_CHANNELS, Command, command_id
+from core.commands import MARKET_CHANNELS, Command, Reconnect, command_id
 from core.engine import Step
 from core.messages.types import (
     Base,
@@ -92,6 +92,7 @@ class Conversation:
     ) -> None:  # fmt: skip
         self.connection = connection
         self.wanted: dict[str, None] = {}
+        self._out = out
         self._options = options
         self._asking = Asking(connection, ids, out)
         size = options.markets_per_command
@@ -265,7 +266,18 @@ class Conversation:
             case Verb.PROBE:
                 self._probe.overdue(asked, now_ns)
             case _:
-                self._subscriber.overdue(asked)
+                why = self._subscriber.overdue(asked)
+                if why:
+                    self._give_up(why, asked.sent_ns, now_ns)
+
+    def _give_up(self, why: str, asked_ns: int, now_ns: int) -> None:
+        """Have the connection replaced. Where nothing came since it was asked, data may have stopped long before:
+        pings, which a socket brings all the same, do not vouch for them."""
+        carries = any(channel.sid for channel in self._subscriber.channels.values())
+        if carries and self._probe.vouched_ns < asked_ns:
+            self._probe.give_up(why, self._probe.vouched_ns, now_ns)
+        else:
+            self._out(Reconnect(self.connection, why))
 
 
 def _status(channel: Channel) -> SubscriptionStatus:

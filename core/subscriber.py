@@ -11,7 +11,7 @@ from typing import Final
 from core import commands, gaps
 from core.asking import Asked, Asking, Verb
 from core.channel import Channel, Wish
-from core.commands import BOOK, Command, Reconnect, Refuse, Tell
+from core.commands import BOOK, Command, Refuse, Tell
 from core.messages.types import ErrorReply, Ok, Subscribed, SubscriptionList, Unsubscribed
 from core.numbering import TERMINAL_CODES
 from core.records import StoredGap
@@ -63,13 +63,13 @@ class Subscriber:
         sids = tuple(f"{channel.name} {channel.sid}" for channel in self.channels.values() if channel.sid)
         self._asking.ask(Asked(Verb.LIST, "", 0, sids, commands.list_subscriptions))
 
-    def overdue(self, asked: Asked) -> None:
-        """It was not answered in time."""
+    def overdue(self, asked: Asked) -> str:
+        """It was not answered in time, and is asked once more; then why to give up the connection, "" = not yet."""
         if asked.tries < MAX_TRIES:
             self._asking.repeat(asked)
-        else:
-            what = f"{asked.verb} {asked.channel}".rstrip()
-            self._out(Reconnect(self._connection, f"no answer to {what!r}, asked {asked.tries} times"))
+            return ""
+        what = f"{asked.verb} {asked.channel}".rstrip()
+        return f"no answer to {what!r}, asked {asked.tries} times"
 
     def unsent(self, asked: Asked, now_ns: int) -> None:
         """It could not be sent; it is asked for again in a while."""

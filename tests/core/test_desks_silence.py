@@ -58,6 +58,30 @@ def test_a_probe_without_an_answer_costs_the_connection() -> None:
     assert [t.gap.reason for t in stage.all_of(Tell)] == ["mute"]
 
 
+def test_a_connection_given_up_for_a_command_has_a_gap_since_data_last_came() -> None:
+    stage = staged(*ALL[:5])
+    stage.trade("M0")
+    before = stage.now_ns
+    stage.lose = lambda _frame: 2 not in stage.peers  # neither data nor replies, and pings go on
+    stage.want(*ALL)
+    stage.wait(30)
+    assert [r.why for r in stage.all_of(Reconnect)] == ["no answer to 'add markets orderbook_delta', asked 2 times"]
+    (told,) = stage.all_of(Tell)
+    assert (told.gap.reason, told.gap.connection, told.gap.markets) == ("mute", 1, ())
+    assert told.gap.from_ns == before < told.gap.until_ns - 20 * 10**9
+
+
+def test_a_command_that_is_lost_while_data_come_costs_the_connection_and_tells_of_no_silence() -> None:
+    stage = staged(*ALL[:5])
+    stage.peers[1].deaf = {"add_markets"}
+    stage.want(*ALL)
+    for _ in range(30):
+        stage.wait(1)
+        stage.trade("M0")
+    assert len(stage.all_of(Reconnect)) == 1
+    assert stage.all_of(Tell) == []
+
+
 def test_without_books_the_list_of_subscriptions_is_the_probe() -> None:
     stage = Stage(ALL, channels=("market_lifecycle_v2",))
     stage.open()

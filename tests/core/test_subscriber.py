@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.asking import Asking, Ids
-from core.commands import BOOK, Command, Reconnect, Refuse, Send
+from core.commands import BOOK, Command, Refuse, Send
 from core.messages.types import ErrorReply, Ok, Subscribed, Unsubscribed
 from core.subscriber import Subscriber
 
@@ -134,7 +134,7 @@ def test_a_command_is_repeated_once_and_then_the_connection_is_given_up() -> Non
     talk = Talk()
     talk.plan()
     (asked,) = talk.subscriber._asking
-    talk.subscriber.overdue(asked)
+    assert talk.subscriber.overdue(asked) == ""
     assert len(talk.said) == 2
-    talk.subscriber.overdue(asked)
-    assert isinstance(talk.said[-1], Reconnect)
+    assert talk.subscriber.overdue(asked) == "no answer to 'subscribe orderbook_delta', asked 2 times"
+    assert len(talk.said) == 2
