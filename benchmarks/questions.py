@@ -166,7 +166,7 @@ class Move(NamedTuple):
 def from_packed(ask: Ask, known: Known) -> Rows:
     """What bears upon a market's book, and its trades, by one reading of the lines; levels of snapshots last."""
     text = (
-        "select seq, at_ns, coalesce(type, 'connected'), side, price, size, yes_levels, no_levels from frames"
+        "select seq, at_ns, coalesce(type, 'connected'), side, price, size, us, yes_levels, no_levels from frames"
         " where type is null or (market = $market and type in ('orderbook_delta', 'orderbook_snapshot', 'trade'))"
         " order by seq"
     )
@@ -181,9 +181,9 @@ def _levels(side: str, pairs: list[list[str]] | None) -> Rows:
 def from_sqlite(ask: Ask, known: Known) -> Rows:
     """The same by indexes."""
     text = (
-        "select seq, at_ns, type, side, price, size from frames where market = $market and type in"
+        "select seq, at_ns, type, side, price, size, us from frames where market = $market and type in"
         " ('orderbook_delta', 'orderbook_snapshot', 'trade') union all"
-        " select seq, at_ns, 'connected', null, null, null from frames where type is null order by seq"
+        " select seq, at_ns, 'connected', null, null, null, null from frames where type is null order by seq"
     )
     shown: dict[int, Rows] = {}
     levels = "select f.seq, l.side, l.price, l.size from frames f join levels l on l.seq = f.seq where market = $market"
@@ -200,7 +200,7 @@ def walk(rows: Rows, known: Known) -> Iterator[Move]:
     top: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     ends = [row[1] for row in rows[1:]] + [known.end_ns]
     for row, until_ns in zip(rows, ends, strict=True):
-        seq, at_ns, what, side, price, size, levels = row
+        seq, at_ns, what, side, price, size, _, levels = row
         if what == "connected":
             trusted = False
         elif what == "orderbook_snapshot":
@@ -321,12 +321,19 @@ def _near(side: dict[int, int]) -> tuple[int, int]:
 
 
 def trades_and_tops(rows: Rows, known: Known) -> Rows:
-    """Question 13."""
-    return [
-        (move.at_ns, move.row[3], move.row[4], move.row[5], move.top[0], move.top[2])
-        for move in walk(rows, known)
-        if move.what == "trade"
-    ]
+    """Question 13: before the first change of the book in the same millisecond."""
+    found: Rows = []
+    before: dict[int, Any] = {}
+    top: Any = (None, None, None, None)
+    for move in walk(rows, known):
+        _, at_ns, what, side, price, size, us, _ = move.row
+        if what == "orderbook_delta" and us is not None:
+            before.setdefault(us // 1000, top)
+        elif what == "trade":
+            bid, _, ask, _ = top if us is None else before.get(us // 1000, top)
+            found.append((at_ns, side, price, size, bid, ask))
+        top = move.top
+    return found
 
 
 def late(ask: Ask, _: Known) -> Rows:

@@ -7,7 +7,7 @@ from typing import Final
 import lived
 import pytest
 from imported import tape_of
-from sample_tapes import make_tape, story
+from sample_tapes import SECOND, Script, make_tape, story
 from tapes import needs_tapes
 
 from replay.books import markets_of
@@ -39,7 +39,7 @@ def test_a_query_of_the_cookbook_answers_on_real_tapes(query: str) -> None:
     market = markets_of(bitcoin)[0] if re.search("depth|bbo|book_at", query) else markets_of(gold)[0]
     with connect(gold.path, bitcoin.path) as connection:
         rows = connection.execute(query, values_of(query, market)).fetchall()
-    if "from trades t asof" in query:  # a bitcoin market without trades
+    if "from done t asof" in query:  # a bitcoin market without trades
         return
     own = any(words in query for words in NOT_ON_REAL)
     assert bool(rows) is not (own or "from gaps" in query)
@@ -73,3 +73,17 @@ def test_the_document_lists_the_columns_that_a_view_has(tmp_path: Path) -> None:
 def test_the_document_lists_the_macros() -> None:
     listed = re.findall(r"^\| `(\w+)\((.*)\)` \| (.+) \|$", DOCUMENT, re.MULTILINE)
     assert listed == [(macro.name, macro.parameters, macro.says) for macro in MACROS]
+
+
+def test_a_trade_is_held_against_the_prices_before_the_changes_that_it_made(tmp_path: Path) -> None:
+    query = next(query for query in QUERIES if "from done t asof" in query)
+    script = Script(step_ns=1_000).session().opened().subscribed().subscribed(2, "trade")
+    script.snapshot("KXTEST-A", [("0.4000", "5.00")], [("0.5500", "10.00"), ("0.5000", "7.00")])
+    script.wait(SECOND).delta("KXTEST-A", "no", "0.5500", "-10.00").trade("KXTEST-A", "0.4500", "10.00")
+    script.wait(SECOND).trade("KXTEST-A", "0.4000", "1.00", taker="no").delta("KXTEST-A", "yes", "0.4000", "-1.00")
+    with connect(script.stop().tape(tmp_path / "tape").path) as connection:
+        found = connection.execute(query, {"market": "KXTEST-A"}).fetchall()
+    assert [(taker, str(price), str(bid), str(ask)) for _, taker, price, _, bid, ask in found] == [
+        ("yes", "0.4500", "0.4000", "0.4500"),
+        ("no", "0.4000", "0.4000", "0.5000"),
+    ]
