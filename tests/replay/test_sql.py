@@ -86,6 +86,22 @@ def test_gaps_and_trust_are_those_of_the_fold(tmp_path: Path) -> None:
         assert rows(connection, "select count(*) from connections") == [(2,)]
 
 
+def test_lag_is_in_milliseconds_by_the_receivers_clock_and_may_be_negative(tmp_path: Path) -> None:
+    script = Script().session().opened().subscribed(2, "trade")
+    for ahead_ns in (-250 * MILLI, 40 * MILLI):
+        exchange_ms = (script.now_ns + ahead_ns) // MILLI
+        msg = {"trade_id": f"t{exchange_ms}", "market_ticker": "KXTEST-A", "yes_price_dollars": "0.4000",
+               "no_price_dollars": "0.6000", "count_fp": "1.00", "taker_side": "yes", "ts_ms": exchange_ms}  # fmt: skip
+        script.frame({"type": "trade", "sid": 2, "msg": msg})
+    with connect(script.stop().tape(tmp_path / "tape").path) as connection:
+        for view in ("messages", "frames", "trades"):
+            found = rows(connection, f"select lag_ms from {view} where exchange_us is not null order by seq")
+            assert found == [(250.0,), (-40.0,)]
+        assert rows(connection, "select frames, least_ms, p50_ms, most_ms from lag('1h')") == [
+            (2, -40.0, 105.0, 250.0)
+        ]  # fmt: skip
+
+
 def test_what_has_no_book_is_trusted_while_no_gap_that_may_concern_it_is_open(tmp_path: Path) -> None:
     told = StoredGap("disk_full", markets=("KXTEST-A",))
     script = Script().session().opened().subscribed(2, "trade").subscribed(3, "ticker")
