@@ -130,8 +130,9 @@ def outcome_line(outcome: Outcome | PaperEvent) -> str:
 
 
 def rest_line(call: RestCall) -> str:
-    """`GET /trade-api/v2/markets: 200 in 12 ms`, or why there was no answer."""
-    return f"{call.method} {call.path}: {call.status or call.error or 'no answer'} in {call.took_ns // 10**6} ms"
+    """`GET /markets: 200 in 12 ms`, or why there was no answer; its query is among the fields."""
+    path = call.path.partition("?")[0].removeprefix("/trade-api/v2")
+    return f"{call.method} {path}: {call.status or call.error or 'no answer'} in {call.took_ns // 10**6} ms"
 
 
 def short(text: str, most: int = LINE_CHARACTERS) -> str:

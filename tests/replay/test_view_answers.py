@@ -273,14 +273,14 @@ def test_what_a_frame_does_not_say_is_no_zero_and_times_are_times() -> None:
 def test_a_rest_call_is_a_line_of_what_was_asked_and_what_came(tmp_path: Path) -> None:
     script = Script().session()
     for call in (
-        RestCall("GET", "/trade-api/v2/markets", 200, answer="{}", took_ns=12 * MILLI),
+        RestCall("GET", "/trade-api/v2/markets?limit=5", 200, answer="{}", took_ns=12 * MILLI),
         RestCall("POST", "/trade-api/v2/portfolio/events/orders", 0, error="timeout", took_ns=10_000 * MILLI),
     ):
         script.put(Kind.REST, encode_payload(call), 0)
     with answering(script.put(Kind.REST, b"{ no json", 0).stop().tape(tmp_path / "tape").path) as answers:
         lines = [row["line"] for row in answers.records_answer(2, 10, "all", "")["rows"] if row["kind"] == "rest"]
     assert lines == [
-        "GET /trade-api/v2/markets: 200 in 12 ms",
-        "POST /trade-api/v2/portfolio/events/orders: timeout in 10000 ms",
+        "GET /markets: 200 in 12 ms",
+        "POST /portfolio/events/orders: timeout in 10000 ms",
         "{ no json",
     ]
