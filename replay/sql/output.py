@@ -27,6 +27,8 @@ CELL: Final = 60
 PLACES: Final = 6
 """Digits that a table shows of a float, behind its point or, of a small one, in all; the other forms have them all."""
 
+_PLAN: Final = ["explain_key", "explain_value"]
+
 SMALL: Final = 1e-3
 
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -48,7 +50,12 @@ def format_of(out: Path) -> Format | None:
 
 
 def table(batches: Iterable[Any], names: list[str], rows: int) -> Iterator[str]:
-    """Aligned lines of at most so many rows, and how many there are in all."""
+    """Aligned lines of at most so many rows, and how many there are in all; a plan of EXPLAIN as it is drawn."""
+    if names == _PLAN:
+        for batch in batches:
+            for plan in batch.column(1).to_pylist():
+                yield from map(printable, plan.rstrip().split("\n"))
+        return
     shown: list[list[Any]] = []
     total = 0
     for batch in batches:

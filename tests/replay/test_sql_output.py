@@ -78,6 +78,12 @@ def test_what_cannot_be_answered_is_said_in_words(cli: Cli, tape: str, tmp_path:
     assert said.startswith("tapedeck: '18:50 ET' is not a time")
 
 
+def test_a_plan_is_shown_as_it_is_drawn(cli: Cli, tape: str) -> None:
+    lines = cli("sql", tape, "explain select price_e4 from trades where seq > 100").out.splitlines()
+    assert len(lines) > 5 and max(map(len, lines)) > 20
+    assert any("READ_PARQUET" in line for line in lines) and any("seq>100" in line.replace(" ", "") for line in lines)
+
+
 def test_an_empty_answer_is_one(cli: Cli, tape: str) -> None:
     assert json.loads(cli("sql", tape, "from trades where false", "--json").out) == []
     assert cli("sql", tape, "from orders").out.splitlines()[-1] == "(0 rows)"
