@@ -11,6 +11,7 @@ from typing import Any, Final
 import core.engine
 import core.numbering
 from core.book import Book
+from core.changes import Rejected
 from core.engine import Engine, Step
 from core.gaps import RECONNECT, Gaps
 from core.messages.types import BookSnapshot, Malformed, Message, Ok, Unknown
@@ -26,6 +27,7 @@ Patch = tuple[Any, str, Callable[[Any], Any]]
 """Where, what, and what makes the replacement of what is there."""
 
 _CENT: Final = 100
+_HALF_SECOND_NS: Final = 500_000_000
 _LOCK: Final = threading.Lock()
 
 
@@ -195,6 +197,17 @@ def _added(original: Any) -> Any:
     return snapshot
 
 
+def _impatient(original: Any) -> Any:
+    """What the exchange stamped half a second ago is too old to be applied."""
+
+    def apply(self: Any, message: Any, now_ns: int, **named: Any) -> Any:
+        if 0 < getattr(message, "exchange_ns", 0) < now_ns - _HALF_SECOND_NS:
+            return Rejected.OUT_OF_ORDER
+        return original(self, message, now_ns, **named)
+
+    return apply
+
+
 def _remembering(original: Any) -> Any:
     """What a connection was at is looked at before it is forgotten."""
 
@@ -266,6 +279,9 @@ BREAKAGES: Final[Mapping[str, tuple[Patch, ...]]] = {
     "errors-not-terminal": ((core.numbering, "TERMINAL_CODES", lambda _: ()),),
     "overflow-not-terminal": ((core.numbering, "TERMINAL_CODES", lambda _: (10,)),),
     "one-snapshot-heals-all": ((MarketStateStore, "apply", _for_all),),
+    "late-thrown-away": ((MarketStateStore, "apply", _impatient),),
+    "pings-unheard": ((Connections, "heard", lambda _: _silent),),
+    "told-gaps-unheard": ((Gaps, "stored", lambda _: _silent),),
     "gaps-never-heal": ((Gaps, "snapshot_seen", lambda _: _silent),),
     "dropped-markets-kept": ((MarketStateStore, "_disown", lambda _: lambda *_: None),),
     "ended-subscriptions-live": ((Connection, "end", _living),),

@@ -1,6 +1,8 @@
 """Incidents to be recorded at a sandbox: what the exchange does wrong, and which mistake in the fold that would show.
 
-Knows faults and breakages by their names. Must not know how an incident is made.
+Knows faults and breakages by their names. Must not know how an incident is made. There is none of `mute`, which the
+recorder notices after a quarter of an hour, nor of `swap`, after which the exchange says itself what it did: the fold
+believes that and can make no mistake of its own.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ class Case:
     """name: of the fixture. faults: what the sandbox is told. breakage: of `breakages`. proves: for about.json.
 
     for_s: how long it takes until all is well again. before: how much of what was before it belongs to it.
+    markets: how many of the sandbox's are traded. toggles: the last of them comes and goes, so that commands are sent.
     """
 
     name: str
@@ -25,12 +28,16 @@ class Case:
     proves: str
     for_s: int = 5
     before: str = "150ms"
+    markets: int = 3
+    toggles: bool = True
 
 
-def _loss(name: str, fault: str, breakage: str, *more: str, for_s: int = 8, before: str = "150ms") -> Case:
+def _loss(
+    name: str, fault: str, breakage: str, *more: str, for_s: int = 8, before: str = "150ms", toggles: bool = True
+) -> Case:
     """A connection is lost, and then more goes wrong."""
     told = f"{fault.replace('@' + LOSS, '')}{' and ' + more[0] if more else ''}"
-    return Case(name, (fault, *more), breakage, f"a connection is lost: {told}", for_s, before)
+    return Case(name, (fault, *more), breakage, f"a connection is lost: {told}", for_s, before, toggles=toggles)
 
 
 CASES: Final = (
@@ -63,6 +70,18 @@ CASES: Final = (
          "error 10 ends a subscription"),
     Case("error-25", ("error@after=2500ms,code=25,channel=orderbook_delta",), "overflow-not-terminal",
          "error 25 ends a subscription"),
+    Case("delay", (f"delay@{BOOKS},for=2s",), "late-thrown-away", "frames that left late are as good as others",
+         for_s=8),
+    Case("stall", (f"stall@{LOSS},for=28s",), "pings-unheard",
+         "a silence is over, and told, with a ping as with any frame", for_s=36, before="29s", toggles=False),
+    Case("no-data", (f"stall@{LOSS}",), "told-gaps-unheard",
+         "data stopped under pings and no command is answered: only the recorder can tell since when", for_s=40),
+    Case("late-end", ("late@unsubscribe,n=60,times=0",), "ended-subscriptions-live",
+         "frames of a subscription that is over change nothing", markets=1),
+    _loss("giant", f"giant@{BOOKS}", "lost-when-noticed"),
+    _loss("half", f"half@{BOOKS}", "lost-when-noticed", for_s=45, toggles=False),
+    _loss("noping", f"noping@{LOSS}", "lost-when-noticed", f"stall@{LOSS}", for_s=45, toggles=False),
+    _loss("refused-429", f"reset@{LOSS}", "numbers-carried-over", "http@upgrade=2,status=429", for_s=48, before="45s"),
     _loss("oversize", "oversize@frames=90,channel=orderbook_delta", "lost-connection-trusted"),
     _loss("reset", f"reset@{LOSS}", "lost-connection-trusted"),
     _loss("hangup", f"hangup@{LOSS}", "lost-when-noticed"),

@@ -9,10 +9,12 @@ TOGGLE_NS = 400_000_000
 
 
 class TraderParams(Params, frozen=True):
-    """markets: to be subscribed to; the last of them comes and goes. below: of its bid, from the best one."""
+    """markets: to be subscribed to; where it toggles the last of them comes and goes. below: of its bid, from the best
+    one."""
 
     markets: tuple[str, ...] = ()
     below: int = 50
+    toggles: bool = True
 
 
 class Trader(Strategy):
@@ -27,7 +29,8 @@ class Trader(Strategy):
 
     def on_start(self, ctx: Context) -> None:
         ctx.subscribe(*self.params.markets)
-        ctx.wake("toggle", TOGGLE_NS)
+        if self.params.toggles:
+            ctx.wake("toggle", TOGGLE_NS)
 
     def on_book(self, ctx: Context, market: Window) -> None:
         if ctx.flaw(market.market) or market.bid is None or market.bid <= self.params.below:
