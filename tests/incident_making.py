@@ -100,9 +100,9 @@ def record(case: Case, place: Path) -> Path:
             markets = [market["ticker"] for market in json.load(answer)["markets"]][: case.markets]
         key = {"KALSHI_ACCESS_KEY": told["access_key"], "KALSHI_PRIVATE_KEY_PATH": told["private_key_path"]}
         options = ("--for", f"{case.for_s}s", "--order-life", "30", "--set", f"markets={','.join(markets)}")
-        options += () if case.toggles else ("--set", "toggles=false")
+        still = () if case.toggles else ("--set", "toggles=false")
         strategy = f"{ROOT / 'tests' / 'incident_strategy.py'}:Trader"
-        _tapedeck("run", strategy, "--env", told["rest_url"], "--out", place / "tape", *options, env=key)
+        _tapedeck("run", strategy, "--env", told["rest_url"], "--out", place / "tape", *options, *still, env=key)
     return place / "tape"
 
 
