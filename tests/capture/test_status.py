@@ -18,7 +18,6 @@ from capture.status import (
     is_news,
     status_line,
 )
-from core.printable import printable
 from core.times import SECOND_NS
 
 NOW_NS = 1_786_410_000 * SECOND_NS
@@ -132,11 +131,6 @@ def test_bytes_are_shown_in_the_unit_that_fits(count: float, text: str) -> None:
 )
 def test_spans_are_shown_in_their_two_largest_units(seconds: float, text: str) -> None:
     assert format_span(seconds) == text
-
-
-def test_printable_text_is_left_alone() -> None:
-    assert printable("KXBTC-26NOV é") == "KXBTC-26NOV é"
-    assert printable("a\tb\x00") == "a\\tb\\x00"
 
 
 def trading(**changes: Any) -> TradeStatus:
