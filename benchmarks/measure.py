@@ -86,3 +86,11 @@ def rate(frames: int, taken_s: float) -> str:
 def ratio(value: float, other: float) -> str:
     """`value` as a multiple of `other`."""
     return f"{value / other:.2f}x"
+
+
+def quantile(values: list[float], share: float) -> float:
+    """Between two of these, which rise."""
+    place = (len(values) - 1) * share
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (place - low)

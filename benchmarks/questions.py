@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from benchmarks.measure import quantile
 from benchmarks.prepare import units
 
 Row = tuple[Any, ...]
@@ -344,14 +345,6 @@ def late(ask: Ask, _: Known) -> Rows:
         lags = [lag / 1e6 for _, lag in group]
         found.append((minute * MINUTE_NS, len(lags), quantile(lags, 0.5), quantile(lags, 0.99), lags[-1]))
     return found
-
-
-def quantile(values: list[float], share: float) -> float:
-    """Between two of these, which rise."""
-    place = (len(values) - 1) * share
-    low = int(place)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (place - low)
 
 
 def questions() -> list[Question]:

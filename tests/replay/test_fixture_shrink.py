@@ -1,5 +1,6 @@
 """Shrinking: the smallest tape that still fails, the same one after a kill, and only for the failure that is hunted."""
 
+import ast
 import importlib.util
 import json
 import shutil
@@ -18,8 +19,9 @@ from core.engine import Engine
 from core.errors import ConfigError
 from core.records import Kind, Record
 from replay.cut import Selection
-from replay.fixture.about import Origin, digests
+from replay.fixture.about import About, Origin, Shrunk, digests
 from replay.fixture.check import Check
+from replay.fixture.held import write_test
 from replay.fixture.making import Privacy, cut_fixture
 from replay.fixture.shrink import Limits, shrink
 
@@ -220,3 +222,16 @@ def test_the_written_test_fails_until_the_check_passes(tmp_path: Path) -> None:
     run_test(tmp_path / "t" / "test_it.py", tmp_path / "right")
     compile((tmp_path / "t" / "test_it.py").read_text(), "test_it.py", "exec")
     assert str(tmp_path) not in (tmp_path / "t" / "test_it.py").read_text()
+
+
+@pytest.mark.parametrize("words", ['"""\nimport nothing_at_all', "\\d+ \\N", 'ends with "', "\\"])
+def test_a_test_is_python_whatever_words_the_check_is_known_by(tmp_path: Path, words: str) -> None:
+    shrunk = Shrunk(check="false {tape}", code=1, records=9, tries=3, minimal=True, match=words)
+    about = About(
+        origin="recorded", source="made", proves=words, format=1, schema=1, records=2, frames=1, gaps=(), ended="",
+        state_version=0, state_digest="", decision_digest="", sha256={}, shrunk=shrunk,
+    )  # fmt: skip
+    write_test(tmp_path / "test_made.py", tmp_path / "made" / "tape", Check("false {tape}"), about)
+    first, *rest = ast.parse((tmp_path / "test_made.py").read_text()).body
+    assert isinstance(first, ast.Expr) and "Written by `tapedeck shrink`" in ast.unparse(first)
+    assert not any("nothing_at_all" in ast.unparse(node) for node in rest)
