@@ -80,7 +80,7 @@ CASES: Final = (
          "frames of a subscription that is over change nothing", markets=1),
     _loss("giant", f"giant@{BOOKS}", "lost-when-noticed"),
     _loss("half", f"half@{BOOKS}", "lost-when-noticed", for_s=45, toggles=False),
-    _loss("noping", f"noping@{LOSS}", "lost-when-noticed", f"stall@{LOSS}", for_s=45, toggles=False),
+    _loss("noping", f"noping@{LOSS}", "lost-when-noticed", f"stall@{LOSS}", for_s=45, before="27s", toggles=False),
     _loss("refused-429", f"reset@{LOSS}", "numbers-carried-over", "http@upgrade=2,status=429", for_s=48, before="45s"),
     _loss("oversize", "oversize@frames=90,channel=orderbook_delta", "lost-connection-trusted"),
     _loss("reset", f"reset@{LOSS}", "lost-connection-trusted"),
