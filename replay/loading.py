@@ -3,14 +3,16 @@
 Knows importing. Must not know any strategy: which short name means which path, its caller says.
 """
 
+import ast
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from core.actions import StrategySpec
 from core.errors import ConfigError, TapedeckError
@@ -18,6 +20,13 @@ from core.strategy import Strategy, params_json, read_params
 
 Make: TypeAlias = Callable[[type[Strategy], Any], Strategy]
 """Makes a strategy from its class and parameters."""
+
+_OURS: Final = ("capture", "core", "replay", "strategies")
+"""What comes with this program, whose version says what they are."""
+
+_INSTALLED: Final = tuple(
+    Path(sysconfig.get_path(which)).resolve() for which in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 def _directly(kind: type[Strategy], params: Any) -> Strategy:
@@ -63,12 +72,83 @@ def load(spec: StrategySpec, make: Make = _directly) -> Strategy:
 
 
 def code_of(kind: type[Strategy]) -> str:
-    """SHA-256 (hex) of the source of the class's module, "" = there is none to read."""
+    """SHA-256 (hex) of the source of the class's module, and of all that it imports and nobody installed: what lies
+    beside it. "" = there is no source to read.
+
+    Read from the files, imported or not, so that the same files always give the same.
+    """
+    module = sys.modules.get(kind.__module__)
     try:
-        source = inspect.getsource(sys.modules[kind.__module__])
-    except (OSError, TypeError, KeyError):
+        source = inspect.getsource(module)  # type: ignore[arg-type]  # None is a TypeError, too
+    except (OSError, TypeError):
         return ""
-    return sha256(source.encode()).hexdigest()
+    digest = sha256(source.encode())
+    for name, content in sorted(_beside(source, getattr(module, "__package__", None) or "")):
+        digest.update(b"\0%b\0%b" % (name.encode(), content))
+    return digest.hexdigest()
+
+
+def _beside(source: str, package: str) -> Iterator[tuple[str, bytes]]:
+    """The modules that a source leads to by its imports, and theirs, each once: name, content of its file."""
+    seen = set[str]()
+    todo = [(source, package)]
+    while todo:
+        for name in _imports(*todo.pop()):
+            if name in seen or name.partition(".")[0] in _OURS:
+                continue
+            seen.add(name)
+            file = _file_of(name)
+            if file is None:
+                continue
+            content = file.read_bytes()
+            yield name, content
+            todo.append(
+                (content.decode(errors="replace"), name if file.name == "__init__.py" else name.rpartition(".")[0])
+            )
+
+
+def _imports(source: str, package: str) -> Iterator[str]:
+    """What a source imports, wherever in it; of `from a import b` both a and a.b, which may be a module."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # whoever imports it will say so
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level and package else []
+            where = ".".join([*parents, *([node.module] if node.module else [])])
+            if where:
+                yield where
+                yield from (f"{where}.{alias.name}" for alias in node.names)
+
+
+def _file_of(name: str) -> Path | None:
+    """The source of a module that nobody installed, None = it is no such thing."""
+    top = name.partition(".")[0]
+    if name != top and not _lies_beside(top):
+        return None  # to look into a package imports it
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):  # no module, or made up at run time
+        return None
+    file = Path(spec.origin) if spec is not None and spec.origin is not None else None
+    return file if file is not None and file.suffix == ".py" and file.is_file() and _is_beside(file) else None
+
+
+def _lies_beside(top: str) -> bool:
+    """Whether there is a package of this name that nobody installed."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    places = None if spec is None else spec.submodule_search_locations
+    return places is not None and any(_is_beside(Path(place)) for place in places)
+
+
+def _is_beside(path: Path) -> bool:
+    return not any(path.resolve().is_relative_to(place) for place in _INSTALLED)
 
 
 def _module(where: str, path: str) -> Any:

@@ -1,5 +1,6 @@
 """Tests of strategies by import path."""
 
+import importlib
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -68,6 +69,44 @@ def test_a_specification_has_the_defaults_and_the_code(here: Path) -> None:
     assert spec == StrategySpec("a", f"{path}:Mine", {"size": 3}, sha256(path.read_bytes()).hexdigest())
     made = load(StrategySpec("a", f"{path}:Mine", {"size": 5}))
     assert made.params.size == 5
+
+
+def test_the_code_of_a_strategy_is_also_what_lies_beside_it(here: Path) -> None:
+    """Else a sweep that is gone on with after a change of a helper would mix what both gave."""
+    (here / "code_far.py").write_text("LEAST = 1\n")
+    (here / "code_pack").mkdir()
+    (here / "code_pack" / "__init__.py").write_text("")
+    (here / "code_pack" / "near.py").write_text("from . import deep\nimport json, numpy\n")
+    (here / "code_pack" / "deep.py").write_text("import code_far\n")
+    (here / "code_not.py").write_text("")
+    (here / "code_space").mkdir()
+    (here / "code_space" / "part.py").write_text("")  # of no package with a file of its own
+    extra = "from code_pack.near import deep\ndef later():\n    import code_late, code_space.part\n"
+    kind = find(f"{written(here, 'code_user.py', extra)}:Mine")
+    before = code_of(kind)
+    assert before == code_of(kind)
+    digests = {before}
+    for name in (
+        "code_far.py",
+        "code_pack/near.py",
+        "code_pack/deep.py",
+        "code_pack/__init__.py",
+        "code_late.py",
+        "code_space/part.py",
+    ):
+        path = here / name
+        path.write_text((path.read_text() if path.exists() else "") + "\n# changed\n")
+        importlib.invalidate_caches()
+        digests.add(code_of(kind))
+    assert len(digests) == 7
+    (here / "code_not.py").write_text("# changed, and imported by nobody\n")
+    assert code_of(kind) in digests
+
+
+def test_to_read_the_code_imports_nothing_that_is_installed(here: Path) -> None:
+    kind = find(f"{written(here, 'code_lazy.py', 'def later():' + chr(10) + '    import wsgiref.validate')}:Mine")
+    assert code_of(kind)
+    assert "wsgiref" not in sys.modules
 
 
 @pytest.mark.parametrize(
