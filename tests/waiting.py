@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-WAIT_S: Final = 20.0
+WAIT_S: Final = 60.0
 """Longer than anything takes on a busy machine; a test that waits so long has failed."""
 
 LOOK_S: Final = 0.005
