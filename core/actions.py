@@ -190,8 +190,10 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StrategySpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A strategy of a run. path: "package.module:Class". code: SHA-256 of its module's
-    source and of what that imports from beside it, "" = not known."""
+    """A strategy of a run. path: "package.module:Class".
+
+    code: SHA-256 of its module's source and of what that imports from beside it, "" = not known.
+    """
 
     name: str
     path: str

@@ -237,9 +237,7 @@ class _Work:
         assert hosted.venue is not None, "it was given one"
         facts = hosted.venue.exchange.facts
         orders = table_of(ORDERS, order_rows(journal))
-        rows = market_rows(
-            journal.tape, orders, measured.fills, measured.markets, lambda market: facts.fee_words.get(market, "")
-        )
+        rows = market_rows(journal.tape, orders, measured.fills, measured.markets, facts.fee_words)
         made = {
             "decisions": table_of(DECISIONS, journal.decisions), "orders": orders, "markets": table_of(MARKETS, rows),
             "fills": measured.fills, "equity": measured.equity, "positions": measured.positions,

@@ -36,15 +36,8 @@ _OF_STATUS: Final = {
 """What REST calls the phases (protocol 16.1)."""
 
 
-_SUPPOSED: Final = "supposed"
-_THEN: Final = ", then "
-
-
 class Facts:
-    """fee_words: what each market charged, one after the other, and how that is known.
-
-    Raises ConfigError when the terms suppose what does not exist, or something has to be known and is not.
-    """
+    """Raises ConfigError when the terms suppose what does not exist, or something has to be known and is not."""
 
     def __init__(self, terms: VenueTerms, store: MarketStateStore) -> None:
         self._store = store
@@ -53,7 +46,7 @@ class Facts:
         if terms.ticks and terms.ticks not in STRUCTURES:
             raise ConfigError(f"ticks {terms.ticks!r} is none of {', '.join(sorted(STRUCTURES))}")
         self.reference = Reference(store)
-        self.fee_words: dict[str, str] = {}
+        self._charged: dict[str, dict[tuple[FeeTerms, bool], None]] = {}  # by market, and whether the tape told them
         self._supposes_ticks: dict[str, None] = {}
 
     def take(self, fetched: Fetched) -> None:
@@ -72,22 +65,24 @@ class Facts:
         """What its trades are charged now."""
         told = told_fees(self.reference, market, now_ns)
         if told is None and self._supposed is None:
-            is_strange = self.reference.knows_fees(market)
-            why = (
-                "what the tape tells of its fees is no formula that is known"
-                if is_strange
-                else ("the tape does not tell by now what its series charges")
-            )
+            why = "the tape does not tell by now what its series charges"
+            if self.reference.knows_fees(market):
+                why = "what the tape tells of its fees is no formula that is known"
             raise ConfigError(f"{market}: {why}; say what to suppose, such as fees quadratic:1")
-        found, source = told, "told by the tape"
+        found = told
         if found is None:
             assert self._supposed is not None, "else it is an error"
-            found, source = told_fees(self.reference, market, now_ns, self._supposed) or self._supposed, _SUPPOSED
-        words = f"{found.fee_type.value}:{found.multiplier / ONE:g} ({source})"
-        said = self.fee_words.get(market, "")
-        if words not in said.split(_THEN):
-            self.fee_words[market] = f"{said}{_THEN}{words}" if said else words
+            found = told_fees(self.reference, market, now_ns, self._supposed) or self._supposed
+        self._charged.setdefault(market, {})[found, told is not None] = None
         return found
+
+    def fee_words(self, market: str) -> str:
+        """What a market charged, one after the other, and how that is known; "" = nothing was asked."""
+        said = [
+            f"{terms.fee_type.value}:{terms.multiplier / ONE:g} ({'told by the tape' if is_told else 'supposed'})"
+            for terms, is_told in self._charged.get(market, ())
+        ]
+        return ", then ".join(said)
 
     def ranges(self, market: str) -> tuple[PriceRange, ...]:
         """Bands of the prices it takes now."""
@@ -145,9 +140,11 @@ class Facts:
     def assumptions(self) -> list[str]:
         """What was supposed, in sentences."""
         said = []
-        supposed = sorted(market for market, words in self.fee_words.items() if f"({_SUPPOSED})" in words)
+        supposed = sorted(
+            market for market, charged in self._charged.items() if not all(is_told for _, is_told in charged)
+        )
         if supposed:
-            said.append(f"the tape does not tell the fees of {_some(supposed)}: {self.fee_words[supposed[0]]}")
+            said.append(f"the tape does not tell the fees of {_some(supposed)}: {self.fee_words(supposed[0])}")
         if self._supposes_ticks:
             markets = sorted(self._supposes_ticks)
             said.append(f"the tape does not tell the prices that {_some(markets)} take: {self._ticks} is supposed")

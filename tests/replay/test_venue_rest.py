@@ -68,7 +68,7 @@ def test_fees_that_were_supposed_before_the_tape_told_them_stay_an_assumption() 
     assert [fill.fee for fill in found.of(told.Filled)] == [17_500]
     assert found.venue is not None
     words = "quadratic:1 (supposed), then quadratic_with_maker_fees:0.5 (told by the tape)"
-    assert found.venue.exchange.facts.fee_words[MARKET] == words
+    assert found.venue.exchange.facts.fee_words(MARKET) == words
     assert f"the tape does not tell the fees of {MARKET}: {words}" in found.venue.assumptions()
 
 
