@@ -257,6 +257,27 @@ def test_between_strides_records_may_be_played_one_by_one(tmp_path: Path, is_com
 
 
 @needs_compiled
+def test_players_that_take_turns_do_not_share_the_memory_of_their_rows(tmp_path: Path) -> None:
+    tapes = []
+    for price, more in (
+        ("0.3000", "1.00"),
+        ("0.4000", "2.00"),
+    ):  # alike but for that, so that rows of one fit the other
+        script = Script().session().opened().subscribed().snapshot("KXTEST-A", [(price, "5.00")], [])
+        for _ in range(20):
+            script.delta("KXTEST-A", "yes", price, more)
+        tapes.append(script.tape(tmp_path / price))
+    alone, by_turns = ([by_machine(tape) for tape in tapes] for _ in range(2))
+    for player in alone:
+        advance(player)
+    for seq in range(tapes[0].head_seq + 1):
+        for player in by_turns:
+            advance(player, until_seq=seq)
+    assert [player.state_digest() for player in by_turns] == [player.state_digest() for player in alone]
+    assert [player.store.view("KXTEST-A").yes for player in by_turns] == [((3_000, 2_500),), ((4_000, 4_500),)]
+
+
+@needs_compiled
 def test_a_long_tape_is_played_by_the_machine_and_leaves_the_checkpoints_it_should(tmp_path: Path) -> None:
     records = usual_records(3_000, 11)
     tape = make_tape(tmp_path / "tape", records, segment_records=700)
