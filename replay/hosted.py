@@ -50,12 +50,14 @@ AROUND: Final[dict[str, Any]] = {"run": guarded, "raises": (Impure,), "load": gu
 LEAST_AHEAD: Final = 512
 """Rows: to keep the memory and to come back costs more than stopping at every wake among fewer."""
 
-CELLS_A_ROW: Final = 256
-"""Cells of the memory that are kept in the time that a stop at a row costs, about: the more markets a memory holds, the
-more rows it takes until running ahead has paid."""
+CELLS_A_STOP: Final = 8192
+"""Cells of the memory that are kept in the time that a stop costs, about: the more markets a memory holds, the more
+stops it takes until running ahead has paid."""
 
-SINGLES: Final = 256
-"""Wakes, one after another, before the machine runs ahead again of strategies that were in its way."""
+SINGLES: Final = 32
+"""Wakes, one after another, before the machine runs ahead again of what was in its way: as many, or as many as keeping
+the memory costs. So where Python has to step a record now and then, little is lost, and where it has to every few
+records, the memory is not kept for each."""
 
 _OF_A_RUN: Final = (int(Kind.TICK), int(Kind.DECISION), int(Kind.OUTCOME), int(Kind.CONTROL), int(Kind.PROGRESS))
 
@@ -180,7 +182,7 @@ class Hosted:
                 continue
             why, _, reaction = self._stretch(stretch)
             self._calm = 0 if reaction.decisions else self._calm + 1
-            if not self._pace and self._calm >= SINGLES:
+            if not self._pace and self._calm >= self._singles:
                 self._pace, self._calm = self._least, 0
             record: Record | None = None
             if why == UNDONE:
@@ -209,7 +211,7 @@ class Hosted:
         return -1 if until_ns is None else until_ns
 
     def _stretch(self, rows: tuple[Any, int, int, int]) -> tuple[int, int, Reaction]:
-        return self._ahead(rows) if self._pace else self._singly(rows, SINGLES)
+        return self._ahead(rows) if self._pace else self._singly(rows, self._singles)
 
     def _sweep(self, rows: tuple[Any, int, int, int]) -> tuple[int, Reaction]:
         """Have the machine step rows until Python has to, or something is decided; why it stopped, what was decided."""
@@ -240,14 +242,24 @@ class Hosted:
             return END, stopped, reaction
         if why == DUE and stopped < last:
             return self._singly((cells, stride, stopped, last), 1)
-        is_short = why in (UNDONE, OWN) and stopped - first < host.cells_kept // CELLS_A_ROW
+        is_short = why in (UNDONE, OWN) and stopped - first < self._stops_kept
         self._pace = 0 if is_short else min(2 * self._pace, MOST_ROWS)
         return why, stopped, reaction
 
     @property
     def _least(self) -> int:
         """Rows of a stretch that has paid."""
-        return max(LEAST_AHEAD, self.host.cells_kept // CELLS_A_ROW)
+        return max(LEAST_AHEAD, self._stops_kept)
+
+    @property
+    def _singles(self) -> int:
+        """Wakes after which it is worth running ahead again."""
+        return max(SINGLES, self._stops_kept)
+
+    @property
+    def _stops_kept(self) -> int:
+        """How many stops cost as much as keeping the memory does."""
+        return self.host.cells_kept // CELLS_A_STOP
 
     def _singly(self, rows: tuple[Any, int, int, int], most: int) -> tuple[int, int, Reaction]:
         """`_sweep` with a stop at every record that wakes somebody, at most so often."""

@@ -45,12 +45,13 @@ class Threads(Quoter):
 
 
 class WalksASet(Quoter):
-    """Says names in no order."""
+    """Says names in no order. All of them at once: two hash seeds agree on the first of twenty once in twenty times."""
 
     def on_book(self, ctx: Context, market: Window) -> None:
+        said = ""
         for name in {f"name {number}" for number in range(20)}:
-            ctx.say(name, market.market)
-            return
+            said += f"{name}, "
+        ctx.say(said, market.market)
 
 
 class BornByTheClock(Quoter):

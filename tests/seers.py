@@ -342,7 +342,7 @@ def ran(
 ) -> Played:
     """With the machine. stops, ends: seqs and instants (ns) at which it stops and goes on.
 
-    cells: as `CELLS_A_ROW`; by default no memory is too large to run ahead. around: further arguments of `Hosted`.
+    cells: as `CELLS_A_STOP`; by default no memory is too large to run ahead. around: further arguments of `Hosted`.
     """
     assert INSTALLED, "nothing is compiled without numba"
     machine(is_compiled=True)
@@ -350,7 +350,7 @@ def ran(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hosted, "LEAST_AHEAD", least)
         patch.setattr(hosted, "SINGLES", singles)
-        patch.setattr(hosted, "CELLS_A_ROW", cells)
+        patch.setattr(hosted, "CELLS_A_STOP", cells)
         played = Hosted(tape, "columns", strategies, load=cast.load, **around)
         assert played.player.engine.memory.is_compiled
         found = [(seq, reaction) for stop in stops for seq, _, reaction in played.run(stop)]

@@ -54,6 +54,28 @@ def test_the_page_has_a_place_for_every_benchmark() -> None:
     assert [name for name in everything.ALL if page.put(text, name, "figures") == text] == []
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--help"], 0, "of comparison, scaling, "),
+        (["memry"], 2, "no benchmark 'memry'; there are comparison, "),
+        (["--rounds", "2"], 2, "--rounds=N"),
+        (["--rounds=0"], 2, "N at least 1"),
+        (["--wirte"], 2, "--wirte"),
+    ],
+)
+def test_words_that_are_no_benchmark_run_none(
+    words: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words])
+    monkeypatch.setattr(everything, "run", lambda *asked: pytest.fail(f"ran {asked}"))
+    with pytest.raises(SystemExit) as ended:
+        everything.main()
+    assert ended.value.code == code
+    out, err = capsys.readouterr()
+    assert said in " ".join((out + err).split())
+
+
 def test_decimals_become_units_and_are_never_rounded() -> None:
     assert [units(text, 4) for text in ("0.5600", "0.56", "1", "0.0001")] == [5_600, 5_600, 10_000, 1]
     assert units("-12.50", 2) == -1_250

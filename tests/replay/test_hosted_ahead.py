@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -41,7 +42,7 @@ from core.records import Kind, StoredGap, encode_payload
 from core.strategy import Strategy
 from core.window import Window
 from replay import open_tape
-from replay.hosted import CELLS_A_ROW, Hosted
+from replay.hosted import CELLS_A_STOP, SINGLES, Hosted
 from replay.importer import import_recording
 from replay.parity import judge
 from replay.synthetic import Plan, write_recording
@@ -178,11 +179,26 @@ def test_whoever_only_looks_at_the_best_prices_is_never_in_the_way(place: Path) 
     assert (counts["rewound"], counts["singly"]) == (0, 0), "timers alone are due"
 
 
+def test_what_is_met_for_the_first_time_does_not_have_all_that_follows_told_singly(place: Path) -> None:
+    """The first trade and the first ticker of each market are for Python: here one record in twenty."""
+    frames, markets = 6_000, 100
+    write_recording(place / "made.jsonl", Plan(frames=frames, markets=markets))
+    import_recording([place / "made.jsonl"], place / "tape")
+    with counted() as counts:
+        ran(open_tape(place / "tape"), (spec("a", Trader, every=0),), least=512, singles=SINGLES, cells=CELLS_A_STOP)
+    assert counts["ahead"] > 10, counts
+    assert counts["singly"] < frames // 4, counts
+
+
+KEPT_CELLS: Final = 768
+"""A record, at most: some 2 us of copying."""
+
+
 @pytest.mark.parametrize("markets", [4, 300])
 def test_what_is_kept_for_coming_back_stays_in_proportion_to_the_records(
     markets: int, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each snapshot ends a stretch, and what is kept at its beginning grows with the markets."""
+    """What is met for the first time ends a stretch, and what is kept at its beginning grows with the markets."""
     frames = 6_000
     write_recording(place / "made.jsonl", Plan(frames=frames, markets=markets))
     import_recording([place / "made.jsonl"], place / "tape")
@@ -194,9 +210,9 @@ def test_what_is_kept_for_coming_back_stays_in_proportion_to_the_records(
         kept.append(self.kept)
 
     monkeypatch.setattr(Ahead, "_keep", counting)
-    ran(open_tape(place / "tape"), (spec("a", Trader, every=0),), least=512, singles=64, cells=CELLS_A_ROW)
+    ran(open_tape(place / "tape"), (spec("a", Trader, every=0),), least=512, singles=SINGLES, cells=CELLS_A_STOP)
     assert kept
-    assert sum(kept) < 3 * CELLS_A_ROW * frames
+    assert sum(kept) < KEPT_CELLS * frames
 
 
 @pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed not in ("past", "choose", "fail")])
