@@ -39,3 +39,15 @@ def present(array: Any) -> npt.NDArray[np.bool_]:
     """Where an Arrow array is not null."""
     mask = array.buffers()[0] if array.null_count else None
     return np.ones(len(array), np.bool_) if mask is None else _bits(mask, array.offset, len(array))
+
+
+def present_at(array: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Where an Arrow array is not null, of some rows: those of all need not be unpacked."""
+    mask = array.buffers()[0] if array.null_count else None
+    if mask is None:
+        return np.ones(len(rows), np.bool_)
+    places = rows + array.offset
+    found: npt.NDArray[np.bool_] = (
+        np.frombuffer(mask, np.uint8)[places >> 3] >> (places & 7).astype(np.uint8) & 1
+    ).view(np.bool_)
+    return found

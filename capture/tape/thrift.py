@@ -15,13 +15,14 @@ LARGE_BYTES: Final = 1 << 20
 KEPT_BYTES: Final = 16 << 20
 """What a thread may keep of smaller ones: with the C library's 128 KiB, pages would come and go with each array."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
 def give_back() -> None:
     """Have this process, from now on, return large blocks when they are freed. Does nothing where it cannot be had."""
     with contextlib.suppress(AttributeError, OSError):  # not the GNU C library
         library = ctypes.CDLL(None)
+        library.mallopt(_M_ARENA_MAX, 1)  # else each thread that reads keeps what it has freed for itself
         library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
         library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
     pa.set_memory_pool(pa.system_memory_pool())

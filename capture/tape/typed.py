@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from capture.tape.buffers import flat, present
+from capture.tape.buffers import flat, present, present_at
 from core.columns import INT_COLUMNS, LIST_COLUMNS, NULL, TEXT_COLUMNS, WIDTHS, Columns, Lists, Numbers, Strings, Texts
 from core.packed import Ints
 
@@ -68,7 +68,7 @@ class _Numbers(Numbers):
             return np.full(len(rows), NULL, np.int64)
         found: Ints = flat(column)[rows].astype(np.int64)
         if column.null_count:
-            found[~present(column)[rows]] = NULL
+            found[~present_at(column, rows)] = NULL
         return found
 
     def held(self, name: str) -> tuple[Any, Any]:

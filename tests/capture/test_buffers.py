@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from capture.tape.buffers import flat, present
+from capture.tape.buffers import flat, present, present_at
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.bool_()])
@@ -25,6 +25,8 @@ def test_what_is_null_is_found_in_any_slice() -> None:
     for start in range(len(values) + 1):
         part = whole.slice(start)
         assert present(part).tolist() == [value is not None for value in values[start:]]
+        rows = np.arange(len(part))[::2]
+        assert present_at(part, rows).tolist() == present(part)[::2].tolist()
         found = flat(part).copy()
         found[~present(part)] = -1
         assert found.tolist() == [-1 if value is None else value for value in values[start:]]
