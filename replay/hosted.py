@@ -17,7 +17,6 @@ import msgspec
 from capture.tape.errors import TapeError
 from capture.tape.reader import Tape
 from core.actions import GO, RunTerms, StrategySpec, Tick
-from core.ahead import MOST_ROWS
 from core.cells import H_DUE, H_NOW, H_OWN, H_STOP, NEVER
 from core.decider import Reaction
 from core.engine import Step, change_of
@@ -29,6 +28,7 @@ from core.state import DecisionDigest
 from core.strategy import Strategy
 from replay.guard import Impure, guarded
 from replay.loading import load
+from replay.pace import Pace
 from replay.player import Player, coming
 from replay.venue.stage import Inserted, Stage
 from replay.venue.terms import VenueTerms
@@ -46,18 +46,6 @@ def guarded_load(spec: StrategySpec) -> Strategy:
 
 AROUND: Final[dict[str, Any]] = {"run": guarded, "raises": (Impure,), "load": guarded_load}
 """What stands around a strategy in replay, as `core.host.Host` takes it."""
-
-LEAST_AHEAD: Final = 512
-"""Rows: to keep the memory and to come back costs more than stopping at every wake among fewer."""
-
-CELLS_A_STOP: Final = 8192
-"""Cells of the memory that are kept in the time that a stop costs, about: the more markets a memory holds, the more
-stops it takes until running ahead has paid."""
-
-SINGLES: Final = 32
-"""Wakes, one after another, before the machine runs ahead again of what was in its way: as many, or as many as keeping
-the memory costs. So where Python has to step a record now and then, little is lost, and where it has to every few
-records, the memory is not kept for each."""
 
 _OF_A_RUN: Final = (int(Kind.TICK), int(Kind.DECISION), int(Kind.OUTCOME), int(Kind.CONTROL), int(Kind.PROGRESS))
 
@@ -93,8 +81,7 @@ class Hosted:
         self.decisions = 0
         self.faults = 0
         self.digest = DecisionDigest()
-        self._calm = 0  # stops in a row at which a venue's run decided nothing
-        self._pace = LEAST_AHEAD  # rows that the machine may run ahead, 0 = none
+        self._pace = Pace()
         terms = msgspec.structs.replace(run_terms or RunTerms(), strategies=strategies, paper=UNANSWERED)
         self._terms = terms if strategies else None
         self.venue: Venue | None = None
@@ -181,9 +168,7 @@ class Hosted:
                     return
                 continue
             why, _, reaction = self._stretch(stretch)
-            self._calm = 0 if reaction.decisions else self._calm + 1
-            if not self._pace and self._calm >= self._singles:
-                self._pace, self._calm = self._least, 0
+            self._pace.stopped(decided=bool(reaction.decisions))
             record: Record | None = None
             if why == UNDONE:
                 record, step = player.step()
@@ -211,7 +196,7 @@ class Hosted:
         return -1 if until_ns is None else until_ns
 
     def _stretch(self, rows: tuple[Any, int, int, int]) -> tuple[int, int, Reaction]:
-        return self._ahead(rows) if self._pace else self._singly(rows, self._singles)
+        return self._ahead(rows) if self._pace.rows else self._singly(rows, self._pace.singles)
 
     def _sweep(self, rows: tuple[Any, int, int, int]) -> tuple[int, Reaction]:
         """Have the machine step rows until Python has to, or something is decided; why it stopped, what was decided."""
@@ -226,7 +211,7 @@ class Hosted:
         """`_sweep` with the machine ahead of the strategies, as far as it has paid so far; also the row after it."""
         player, host, plain = self.player, self.host, self.player.engine.memory.plain
         cells, stride, first, last = rows
-        until = min(last, first + self._pace)
+        until = min(last, first + self._pace.rows)
         host.due_is_stale, plain[H_DUE] = False, self._due_ns
         seq = player.position - first
         try:
@@ -235,31 +220,14 @@ class Hosted:
             player.moved(first, host.row_told + 1)
             raise
         player.moved(first, stopped)
-        why = plain[H_STOP]
+        why, self._pace.kept = plain[H_STOP], host.cells_kept
         if host.is_disturbed:
-            self._pace = 2 * (stopped - first)
-            self._pace = self._pace if self._pace >= self._least else 0
+            self._pace.disturbed(stopped - first)
             return END, stopped, reaction
         if why == DUE and stopped < last:
             return self._singly((cells, stride, stopped, last), 1)
-        is_short = why in (UNDONE, OWN) and stopped - first < self._stops_kept
-        self._pace = 0 if is_short else min(2 * self._pace, MOST_ROWS)
+        self._pace.went(stopped - first, was_cut=why in (UNDONE, OWN))
         return why, stopped, reaction
-
-    @property
-    def _least(self) -> int:
-        """Rows of a stretch that has paid."""
-        return max(LEAST_AHEAD, self._stops_kept)
-
-    @property
-    def _singles(self) -> int:
-        """Wakes after which it is worth running ahead again."""
-        return max(SINGLES, self._stops_kept)
-
-    @property
-    def _stops_kept(self) -> int:
-        """How many stops cost as much as keeping the memory does."""
-        return self.host.cells_kept // CELLS_A_STOP
 
     def _singly(self, rows: tuple[Any, int, int, int], most: int) -> tuple[int, int, Reaction]:
         """`_sweep` with a stop at every record that wakes somebody, at most so often."""
@@ -288,7 +256,7 @@ class Hosted:
             if reaction.decisions or reaction.faults or is_moved:
                 break
         else:
-            self._pace = self._least
+            self._pace.resume()
         return why, first, reaction
 
     @property

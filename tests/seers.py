@@ -23,7 +23,7 @@ from core.messages.types import Trade
 from core.records import Fault
 from core.strategy import EVERY, Params, Strategy
 from core.window import Window
-from replay import hosted
+from replay import pace
 from replay.hosted import Hosted
 
 needs_numba = pytest.mark.skipif(not INSTALLED, reason="numba (the extra `fast`) is not installed, nothing is compiled")
@@ -348,9 +348,9 @@ def ran(
     machine(is_compiled=True)
     cast = Cast()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hosted, "LEAST_AHEAD", least)
-        patch.setattr(hosted, "SINGLES", singles)
-        patch.setattr(hosted, "CELLS_A_STOP", cells)
+        patch.setattr(pace, "LEAST_AHEAD", least)
+        patch.setattr(pace, "SINGLES", singles)
+        patch.setattr(pace, "CELLS_A_STOP", cells)
         played = Hosted(tape, "columns", strategies, load=cast.load, **around)
         assert played.player.engine.memory.is_compiled
         found = [(seq, reaction) for stop in stops for seq, _, reaction in played.run(stop)]

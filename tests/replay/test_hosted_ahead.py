@@ -42,8 +42,9 @@ from core.records import Kind, StoredGap, encode_payload
 from core.strategy import Strategy
 from core.window import Window
 from replay import open_tape
-from replay.hosted import CELLS_A_STOP, SINGLES, Hosted
+from replay.hosted import Hosted
 from replay.importer import import_recording
+from replay.pace import CELLS_A_STOP, SINGLES
 from replay.parity import judge
 from replay.synthetic import Plan, write_recording
 
