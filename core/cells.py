@@ -112,7 +112,7 @@ class Memory:
         """is_compiled: whether `machine` is the compiled one (default: when that is loaded already)."""
         self.machine = machine(is_compiled)
         self.is_compiled = self.machine is not machine(False)
-        self.plain: array[int] = array("q", (0,)) * _FIRST_CELLS
+        self.plain: array[int] = _blank(_FIRST_CELLS)
         self.plain[H_DUE] = NEVER
         self.m: Any = self._face()
         self._free: dict[int, list[int]] = {}
@@ -147,7 +147,7 @@ class Memory:
         if needed <= len(self.plain):
             return
         room = needed * 3 // 2
-        grown = array("q", (0,)) * room
+        grown = _blank(room)
         grown[: len(self.plain)] = self.plain
         grown[H_CELLS] = room
         self.plain = grown
@@ -155,7 +155,7 @@ class Memory:
 
     def give_back(self, at: int, cells: int) -> None:
         """A block is not used any more."""
-        self.plain[at : at + cells] = array("q", (0,)) * cells
+        self.plain[at : at + cells] = _blank(cells)
         self._free.setdefault(cells, []).append(at)
 
     def close(self, touched: Callable[[], None]) -> None:
@@ -182,6 +182,10 @@ class Memory:
 
     def _face(self) -> Any:
         return _array(self.plain) if self.is_compiled else self.plain
+
+
+def _blank(cells: int) -> "array[int]":
+    return array("q", (0,)) * cells  # from bytes they would lie in memory twice
 
 
 def _array(cells: "array[int]") -> Any:

@@ -19,9 +19,17 @@ SINGLES: Final = 32
 the memory costs. So where Python has to step a record now and then, little is lost, and where it has to every few
 records, the memory is not kept for each."""
 
+ROWS_BROUGHT_BACK: Final = 8
+"""Rows a stop that a stretch must have been worth which was brought back: the memory is copied twice, and of four rows
+about one wakes somebody."""
+
 
 class Pace:
-    """rows: how many the machine may run ahead, 0 = none. kept: cells of the memory that the last stretch kept."""
+    """What has paid so far.
+
+    rows: how many the machine may run ahead, 0 = none. kept: cells of the memory that the last stretch kept, to be set
+    before what became of it is told.
+    """
 
     __slots__ = ("_calm", "kept", "rows")
 
@@ -41,7 +49,8 @@ class Pace:
 
     def disturbed(self, rows: int) -> None:
         """A stretch was brought back, so many rows from where it began."""
-        self.rows = 2 * rows if 2 * rows >= self._least else 0
+        has_paid = 2 * rows >= LEAST_AHEAD and rows >= ROWS_BROUGHT_BACK * self._stops
+        self.rows = 2 * rows if has_paid else 0
 
     def resume(self) -> None:
         """Run ahead again."""

@@ -42,12 +42,11 @@ def present(array: Any) -> npt.NDArray[np.bool_]:
 
 
 def present_at(array: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Where an Arrow array is not null, of some rows: those of all need not be unpacked."""
+    """Where an Arrow array is not null, of some rows: the bits of all others stay packed."""
     mask = array.buffers()[0] if array.null_count else None
     if mask is None:
         return np.ones(len(rows), np.bool_)
     places = rows + array.offset
-    found: npt.NDArray[np.bool_] = (
-        np.frombuffer(mask, np.uint8)[places >> 3] >> (places & 7).astype(np.uint8) & 1
-    ).view(np.bool_)
+    octets = np.frombuffer(mask, np.uint8)[places >> 3]
+    found: npt.NDArray[np.bool_] = (octets >> (places & 7)) & 1 == 1
     return found

@@ -19,7 +19,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
 def give_back() -> None:
-    """Have this process, from now on, return large blocks when they are freed. Does nothing where it cannot be had."""
+    """Have this process, from now on, return large blocks when they are freed, and keep small ones for all threads
+    together. Does nothing where it cannot be had; threads that have begun keep what they have."""
     with contextlib.suppress(AttributeError, OSError):  # not the GNU C library
         library = ctypes.CDLL(None)
         library.mallopt(_M_ARENA_MAX, 1)  # else each thread that reads keeps what it has freed for itself

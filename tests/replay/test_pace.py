@@ -1,7 +1,7 @@
 """How far the machine runs ahead: what has paid is doubled, what has not waits until it would."""
 
 from core.ahead import MOST_ROWS
-from replay.pace import CELLS_A_STOP, LEAST_AHEAD, SINGLES, Pace
+from replay.pace import CELLS_A_STOP, LEAST_AHEAD, ROWS_BROUGHT_BACK, SINGLES, Pace
 
 
 def test_what_nothing_is_in_the_way_of_runs_ahead_twice_as_far_each_time() -> None:
@@ -48,6 +48,15 @@ def test_who_is_in_the_way_has_it_run_as_far_as_he_lets_it_or_not_at_all() -> No
     pace.disturbed(LEAST_AHEAD // 2)
     assert pace.rows == LEAST_AHEAD
     pace.disturbed(LEAST_AHEAD // 2 - 1)
+    assert pace.rows == 0
+
+
+def test_a_stretch_that_was_brought_back_has_paid_only_where_it_was_long_for_the_memory_that_was_copied_twice() -> None:
+    pace = Pace()
+    pace.kept = 100 * CELLS_A_STOP
+    pace.disturbed(ROWS_BROUGHT_BACK * 100)
+    assert pace.rows == 2 * ROWS_BROUGHT_BACK * 100
+    pace.disturbed(ROWS_BROUGHT_BACK * 100 - 1)
     assert pace.rows == 0
 
 
