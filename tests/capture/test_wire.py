@@ -54,6 +54,18 @@ def test_frames_of_every_kind_are_taken_in_order_as_they_came() -> None:
     ]
 
 
+def test_a_burst_that_fills_many_reads_is_taken_whole_and_in_order() -> None:
+    """Hundreds of frames come in one read, and the last of a read is cut somewhere."""
+    texts = [b"%d " % number + b"x" * (number % 300) for number in range(10_000)]
+    ping = 7_000
+    sent = [frame(TEXT, text) for text in texts]
+    sent.insert(ping, frame(PING, b"now"))
+    end, taken = played(lambda peer: peer.upgrade(*sent, closing(1000)))
+    assert end.cause == Cause.CLOSED
+    assert taken.of(Kind.FRAME) == texts
+    assert taken.items[ping] == (Kind.FRAME_PING, b"now")
+
+
 def test_a_ping_is_answered_with_its_own_payload() -> None:
     seen: list[tuple[int, bytes]] = []
 
