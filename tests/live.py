@@ -16,6 +16,7 @@ from writing import session
 from capture.auth import Credentials
 from capture.deck import Deck, DeckOptions
 from capture.environments import Environment, environment
+from capture.hook import OnStep
 from capture.limits import WireLimits
 from capture.tape.reader import Tape
 from capture.tape.recorder import WriterOptions
@@ -51,14 +52,17 @@ def until(condition: Callable[[], object], what: str = "it", timeout_s: float = 
 class Live:
     """An exchange, a tape and a deck that records it, in `markets` (default: all)."""
 
-    def __init__(self, root: Path, exchange: LocalExchange, venue: ScriptedVenue, **options: Any) -> None:
+    def __init__(
+        self, root: Path, exchange: LocalExchange, venue: ScriptedVenue, on_step: OnStep | None, **options: Any
+    ) -> None:
         self.exchange = exchange
         self.venue = venue
         self.path = root / "tape"
         self.writer = TapeWriter.create(self.path, "demo", session(), options=WRITER)
         self.deck = Deck(
-            self.writer, place(exchange), Credentials.load(exchange.environ()), DeckOptions(**QUICK | options)
-        )
+            self.writer, place(exchange), Credentials.load(exchange.environ()), DeckOptions(**QUICK | options),
+            on_step=on_step,
+        )  # fmt: skip
 
     def say(self, kind: str = "delta", market: str = MARKETS[0], count: int = 1) -> None:
         """Have the exchange publish."""
@@ -103,13 +107,13 @@ def place(exchange: LocalExchange) -> Environment:
 @contextlib.contextmanager
 def live(
     root: Path, *, markets: Sequence[str] = MARKETS, server: dict[str, Any] | None = None, wait: bool = True,
-    **options: Any,
+    on_step: OnStep | None = None, **options: Any,
 ) -> Iterator[Live]:  # fmt: skip
     """A deck that records these markets, connected and right (unless not `wait`); everything is stopped at the end."""
     venue = ScriptedVenue()
     settings = {"keep_frames": True} | (server or {})
     with LocalExchange(venue, ServerOptions(**settings)) as exchange:
-        found = Live(root, exchange, venue, **options)
+        found = Live(root, exchange, venue, on_step, **options)
         try:
             found.deck.want(markets)
             found.deck.start()

@@ -272,21 +272,13 @@ def test_a_callback_that_hangs_holds_up_neither_the_reader_nor_the_books_and_mis
         release.wait(60)
         seen.append(record.seq)
 
-    with live(tmp_path, wait=False) as found:
-        found.deck.stop()
-        options = DeckOptions(**QUICK)
-        credentials = Credentials.load(found.exchange.environ())
-        deck = Deck(found.writer, place(found.exchange), credentials, options, on_step=hang)
-        found.deck = deck  # the one that is stopped at the end
-        deck.want(MARKETS)
-        deck.start()
+    with live(tmp_path, wait=False, on_step=hang) as found:
         found.wait_right()
         found.say("delta", A, 2_000)
         found.wait_right(A)
         assert seen == []
         release.set()
         until(lambda: seen and seen[-1] > 2_000, "the callback")
-        deck.stop()
     assert seen == list(range(len(seen)))
 
 

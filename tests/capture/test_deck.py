@@ -56,6 +56,17 @@ def test_it_connects_subscribes_and_is_healthy_and_stops_with_a_goodbye(tmp_path
     assert Tape.open(found.path).ended is Ended.CLEAN_STOP
 
 
+def test_a_second_deck_in_a_session_is_refused_before_it_records_anything(tmp_path: Path) -> None:
+    """It would number its connections alike: its snapshots were taken for late ones, and an old book stayed trusted."""
+    with live(tmp_path) as found:
+        found.deck.stop()
+        credentials = Credentials.load(found.exchange.environ())
+        second = Deck(found.writer, place(found.exchange), credentials, DeckOptions(**QUICK))
+        with pytest.raises(AssertionError, match="one deck to a session"):
+            second.start()
+    assert [decode_opened(record.payload).replaces for record in found.kinds(Kind.OPENED)] == [0]
+
+
 def test_every_frame_the_exchange_sent_is_on_the_tape_byte_for_byte_and_in_order(tmp_path: Path) -> None:
     with live(tmp_path, server={"ping_every_s": 0.05}) as found:
         for _ in range(20):
@@ -250,16 +261,8 @@ def test_every_step_is_handed_on_in_order_and_what_the_function_does_is_its_own_
         if record.kind == Kind.OPENED:
             raise SystemExit(3)
 
-    with live(tmp_path, wait=False) as found:
-        found.deck.stop()
-        deck = Deck(
-            found.writer, place(found.exchange), Credentials.load(found.exchange.environ()), DeckOptions(**QUICK),
-            on_step=note,
-        )  # fmt: skip
-        deck.want(MARKETS)
-        deck.start()
-        until(lambda: deck.view(A).trusted, "the book")
-        deck.stop()
+    with live(tmp_path, wait=False, on_step=note) as found:
+        until(lambda: found.deck.view(A).trusted, "the book")
     assert seen == list(range(seen[-1] + 1))
     assert [b"SystemExit: 3" in record.payload for record in found.kinds(Kind.FAULT)] == [True] * len(
         found.kinds(Kind.OPENED)
