@@ -50,6 +50,7 @@ def notes(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> list[s
         f"{fault['where']} failed on tape {fault['tape']} and traded no more in its session: {fault['error']}"
         for fault in manifest["faults"]
     ]
+    said += [f"a glance could not be compiled, so it is slow: {slow}" for slow in manifest["slow_glances"]]
     said += [f"the tape {tape['path']} is empty" for tape in manifest["tapes"] if not tape["records"]]
     said += [f"no market of the tapes fits {pattern}" for pattern in manifest.get("absent_markets", ())]
     said += [_own(tape) for tape in manifest["tapes"] if "own_orders" in tape]

@@ -13,9 +13,11 @@ import msgspec
 import pyarrow.compute as pc
 import pytest
 from sample_tapes import SECOND, Script
+from seers import needs_numba
 from trials import STRATEGIES, VENUE, joiner, made_tape, setup, strategy
 
 from core.actions import RiskLimits, StrategySpec
+from core.copies import machine
 from core.errors import ConfigError
 from replay import synthetic
 from replay.backtest.proof import changes, first_difference, repeat
@@ -180,6 +182,15 @@ def test_a_strategy_that_never_trades_is_said_in_words_and_divides_nothing(tape:
     assert "no order was placed in 1 decisions" in words(found)
     assert "it said: nothing to do" in words(found)
     assert "nothing traded" in words(found)
+
+
+@needs_numba
+def test_a_glance_that_could_not_be_compiled_is_named_with_the_reason(tape: Path) -> None:
+    machine(is_compiled=True)
+    said = words(perform(setup(tape, strategies=(strategy("pupils:Wordy"),))))
+    assert "a glance could not be compiled, so it is slow: " in said
+    assert "Error" in said
+    assert "a glance" not in words(perform(setup(tape, strategies=(strategy("pupils:Quoter"),))))
 
 
 def test_limits_that_refuse_everything_are_named(tape: Path) -> None:
