@@ -166,8 +166,7 @@ class Deck:
         """Connect and record from now on."""
         assert not self._is_started, "a deck is started once"
         # another would number its connections alike, and frames of theirs would pass for late ones of the first deck's
-        is_only = self._writer.claim("deck")
-        assert is_only, "one deck to a session: begin another session, or keep the deck"
+        assert self._writer.claims.setdefault("deck", self) is self, "one deck to a session: begin another session, or keep the deck"
         self._is_started = True
         if self._hook is not None:
             self._hook.start()

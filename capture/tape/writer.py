@@ -50,7 +50,7 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
 
     Every method may raise DiskError (the disk refuses; recording resumes by itself) and TapeError (closed, or stopped
     by a fault of our own). recovery: what `open` found and did, None after `create`. session_seq: where its session
-    begins.
+    begins. claims: who has what may be had once in a session; `setdefault` gives it to the first.
     """
 
     def __init__(self, lock: TapeLock, manifest: Manifest, *, clock: Clock, options: WriterOptions, disk: Disk) -> None:
@@ -58,7 +58,7 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
         layout = manifest.layout
         self._root = layout.root
         self._lock = threading.Lock()
-        self._claimed = set[str]()
+        self.claims: dict[str, object] = {}
         self._is_eager = not options.sync_interval_s
         self._is_closed = False
         self.recovery: RecoveryReport | None = None
@@ -209,13 +209,6 @@ class TapeWriter(contextlib.AbstractContextManager["TapeWriter"]):
         """
         begin = self.session_seq if from_seq is None else from_seq
         return Follower(name, self._root, self._log, self._lock, capacity=capacity, from_seq=begin, rest_s=rest_s)
-
-    def claim(self, what: str) -> bool:
-        """Whether nobody had claimed this before in this session; any thread."""
-        with self._lock:
-            is_first = what not in self._claimed
-            self._claimed.add(what)
-        return is_first
 
     def sync(self) -> int:
         """Return when everything appended before the call is durable; the durable seq.
