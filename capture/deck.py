@@ -166,7 +166,8 @@ class Deck:
         """Connect and record from now on."""
         assert not self._is_started, "a deck is started once"
         # another would number its connections alike, and frames of theirs would pass for late ones of the first deck's
-        assert self._writer.claims.setdefault("deck", self) is self, "one deck to a session: begin another session, or keep the deck"
+        first = self._writer.claims.setdefault("deck", self)
+        assert first is self, "one deck to a session: begin another session, or keep the deck"
         self._is_started = True
         if self._hook is not None:
             self._hook.start()
